@@ -1,4 +1,4 @@
-"""Rows of thousands of boxes, and edits of their configuration. Call after `django.setup()`."""
+"""Rows of thousands of agents, and edits of their configuration. Call after `django.setup()`."""
 
 import json
 import os
@@ -21,14 +21,14 @@ from tests.bench.stage import Stage, make_stage, new_agent
 
 @dataclass
 class Edits:
-    """Cameras are added to one box after the other."""
+    """Cameras are added to one agent after the other."""
 
     stages: list[Stage]
-    boxes: list[tuple[int, UUID]]
+    agents: list[tuple[int, UUID]]
 
     def edit(self, index: int) -> tuple[str, int, float]:
-        """Changes the configuration of one box; returns its id, the new version, and when that was committed."""
-        place, agent_id = self.boxes[index * 37 % (len(self.boxes) * 9 // 10)]
+        """Changes the configuration of one agent; returns its id, the new version, and when that was committed."""
+        place, agent_id = self.agents[index * 37 % (len(self.agents) * 9 // 10)]
         stage = self.stages[place]
         try:
             with studio_scope(stage.studio.id):
@@ -49,7 +49,7 @@ class Edits:
 
 
 def prepare(number: int, studios: int) -> tuple[Path, Edits]:
-    """Makes the rows; returns the file that tells the load who the boxes are, and the edits."""
+    """Makes the rows; returns the file that tells the load who the agents are, and the edits."""
     try:
         stages = [make_stage("fleet") for _ in range(studios)]
         said, known = [], []
@@ -59,7 +59,7 @@ def prepare(number: int, studios: int) -> tuple[Path, Edits]:
                 rows = [
                     new_agent(
                         stage.studio,
-                        f"box {index}",
+                        f"agent {index}",
                         key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw),
                     )
                     for index, key in enumerate(keys)
@@ -70,8 +70,8 @@ def prepare(number: int, studios: int) -> tuple[Path, Edits]:
                     private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
                     said.append([str(row.id), str(stage.studio.id), private.hex()])
                     known.append((place, row.id))
-        path = Path(os.environ["THREEDANCE_STATE"]) / "boxes.json"
-        path.write_text(json.dumps({"audience": installation.audience(), "boxes": said}))
+        path = Path(os.environ["THREEDANCE_STATE"]) / "agents.json"
+        path.write_text(json.dumps({"audience": installation.audience(), "agents": said}))
         return path, Edits(stages, known)
     finally:
         connections.close_all()

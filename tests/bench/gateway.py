@@ -1,6 +1,6 @@
-"""The gateway with thousands of boxes: what one costs, how soon an edit is there, and how they all come back at once.
+"""The gateway with thousands of agents: what one costs, how soon an edit is there, and how they all come back at once.
 
-The boxes are one process of their own (`tests.bench.boxes`) that speaks the real protocol with real signed tokens, each
+The agents are one process of their own (`tests.bench.agents`) that speaks the real protocol with real signed tokens, each
 with a key of its own: hello, heartbeats every 30 s, reports of what was pushed; after a loss it connects again at once,
 then with full jitter from 1 s to 60 s, as agents do.
 """
@@ -17,14 +17,14 @@ import psutil
 
 from tests.bench.plane import cpu_s, measured, part, web_process
 
-BOXES = int(os.environ.get("THREEDANCE_TEST_BOXES", "5000"))
-STUDIOS = max(1, min(50, BOXES // 20))
+AGENTS = int(os.environ.get("THREEDANCE_TEST_AGENTS", "5000"))
+STUDIOS = max(1, min(50, AGENTS // 20))
 EDITS = 100
 LINKED_TIMEOUT_S = 400.0
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Returns memory per box, push times, the storm, and what a box that does not read does to others."""
+    """Returns memory per agent, push times, the storm, and what an agent that does not read does to others."""
     return measured("tests.bench.gateway", folder)
 
 
@@ -39,23 +39,23 @@ def main(address: str) -> None:
 async def _measure(address: str) -> dict[str, Any]:
     from tests.bench import fleet_rows
 
-    path, edits = await asyncio.to_thread(fleet_rows.prepare, BOXES, STUDIOS)
+    path, edits = await asyncio.to_thread(fleet_rows.prepare, AGENTS, STUDIOS)
     web = web_process()
     before = psutil.Process(web).memory_info().rss
-    boxes = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.boxes", address, str(path),
+    fleet = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.agents", address, str(path),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24,
     )  # fmt: skip
-    assert boxes.stdin is not None
-    assert boxes.stdout is not None
+    assert fleet.stdin is not None
+    assert fleet.stdout is not None
 
     async def ask(timeout_s: float = LINKED_TIMEOUT_S, **what: Any) -> dict[str, Any]:
-        assert boxes.stdin is not None
-        assert boxes.stdout is not None
-        boxes.stdin.write(json.dumps(what).encode() + b"\n")
-        await boxes.stdin.drain()
+        assert fleet.stdin is not None
+        assert fleet.stdout is not None
+        fleet.stdin.write(json.dumps(what).encode() + b"\n")
+        await fleet.stdin.drain()
         async with asyncio.timeout(timeout_s):
-            answer: dict[str, Any] = json.loads(await boxes.stdout.readline())
+            answer: dict[str, Any] = json.loads(await fleet.stdout.readline())
             return answer
 
     try:
@@ -68,22 +68,22 @@ async def _measure(address: str) -> dict[str, Any]:
         pushes = []
         for index in range(EDITS):
             agent_id, version, committed_s = await asyncio.to_thread(edits.edit, index)
-            heard = await ask(30, do="heard", agent=agent_id, version=version)
+            heard = await ask(30, do="heard", agent_id=agent_id, version=version)
             pushes.append((heard["at_s"] - committed_s) * 1000)
-        deaf = await ask(30, do="deafen", number=max(1, BOXES // 100))
+        deaf = await ask(30, do="deafen", number=max(1, AGENTS // 100))
         beside = []
         for index in range(20):
             agent_id, version, committed_s = await asyncio.to_thread(edits.edit, EDITS + index)
-            heard = await ask(30, do="heard", agent=agent_id, version=version)
+            heard = await ask(30, do="heard", agent_id=agent_id, version=version)
             beside.append((heard["at_s"] - committed_s) * 1000)
         capped = await ask(30, do="oversize")
         used_s = cpu_s(web)
         storm = await ask(do="storm")
         return {
-            "boxes": BOXES,
+            "agents": AGENTS,
             "studios": STUDIOS,
             "first": first,
-            "kb_per_box": memory / BOXES / 1024,
+            "kb_per_agent": memory / AGENTS / 1024,
             "cpu_in_calm": calm,
             "push_p50_ms": part(pushes, 0.5),
             "push_p99_ms": part(pushes, 0.99),
@@ -93,8 +93,8 @@ async def _measure(address: str) -> dict[str, Any]:
             "storm": storm | {"web_cpu_s": cpu_s(web) - used_s},
         }
     finally:
-        boxes.terminate()
-        await boxes.wait()
+        fleet.terminate()
+        await fleet.wait()
 
 
 def table(result: dict[str, Any]) -> str:
@@ -102,13 +102,13 @@ def table(result: dict[str, Any]) -> str:
     storm, first = result["storm"], result["first"]
     return "\n".join(
         [
-            f"| {result['boxes']} boxes of {result['studios']} studios on one web process | |",
+            f"| {result['agents']} agents of {result['studios']} studios on one web process | |",
             "|---|---|",
-            f"| memory for each | {result['kb_per_box']:.0f} kB |",
+            f"| memory for each | {result['kb_per_agent']:.0f} kB |",
             f"| processor while all are calm (a heartbeat each 30 s) | {result['cpu_in_calm'] * 100:.0f} % of one core |",
-            f"| from an edit's commit to the box, p50 and p99 | {result['push_p50_ms']:.0f} ms,"
+            f"| from an edit's commit to the agent, p50 and p99 | {result['push_p50_ms']:.0f} ms,"
             f" {result['push_p99_ms']:.0f} ms |",
-            f"| the same beside {result['deaf']} boxes that read nothing, p99 |"
+            f"| the same beside {result['deaf']} agents that read nothing, p99 |"
             f" {result['push_beside_deaf_p99_ms']:.0f} ms |",
             f"| a frame over 1 MiB | closed with {result['oversize']} |",
             f"| all linked for the first time | {first['all_s']:.0f} s |",

@@ -20,7 +20,7 @@ from tests.bench.usage import usage
 from tests.faults.kill import CAMERAS, GOP_S, LATE_S, LOOP, PATIENCE_S, Site
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
-from tests.rigs.agent_process import agent_box
+from tests.rigs.agent_process import paired_agent
 from tests.rigs.control_plane import ControlPlane
 
 STARTS = int(os.environ.get("THREEDANCE_TEST_STARTS", "12"))
@@ -40,16 +40,16 @@ def measure(folder: Path, *, against: str = BEFORE) -> dict[str, Any]:
         for name, tree in trees.items():
             (folder / name).mkdir()
             plane = stack.enter_context(ControlPlane().running())
-            box = stack.enter_context(agent_box(plane, folder / name / "state", frames))
+            agent = stack.enter_context(paired_agent(plane, folder / name / "state", frames))
             # Older agents refuse settings that they do not know.
-            (box.state / SETTINGS_FILE).unlink()
+            (agent.state / SETTINGS_FILE).unlink()
             # A path from outside would have one tree's agent run the other's modules.
-            box.within, box.tree = ("env", "-u", "PYTHONPATH"), tree
-            box.cameras = tuple(
+            agent.within, agent.tree = ("env", "-u", "PYTHONPATH"), tree
+            agent.cameras = tuple(
                 msgspec.structs.replace(camera, source=RtspSource(url=server.url(f"/{number}")))
-                for number, camera in enumerate(box.cameras)
+                for number, camera in enumerate(agent.cameras)
             )
-            sites[name] = Site(box, random.Random(0), LATE_S)
+            sites[name] = Site(agent, random.Random(0), LATE_S)
             sites[name].prepare()
         for number in range(STARTS):
             for name in sorted(sites, reverse=bool(number % 2)):
@@ -68,13 +68,13 @@ def measure(folder: Path, *, against: str = BEFORE) -> dict[str, Any]:
 
 def _start(site: Site) -> tuple[float, float]:
     began_at, began_s = datetime.now(UTC), time.monotonic()
-    site.box.start()
+    site.agent.start()
     if not site.records_within(PATIENCE_S, began_at):
         raise TimeoutError(f"no recording within {PATIENCE_S} s")
     wall_s = time.monotonic() - began_s
-    assert site.box.process is not None
-    used = usage([site.box.process.pid])
-    site.box.stop(signal.SIGKILL)
+    assert site.agent.process is not None
+    used = usage([site.agent.process.pid])
+    site.agent.stop(signal.SIGKILL)
     return used.cpu_s, wall_s
 
 

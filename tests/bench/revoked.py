@@ -32,7 +32,7 @@ from shared.protocol.messages import Hello
 from shared.protocol.pairing import PairAnswer
 from shared.protocol.status import ConfigStatus, Reported
 from tests.bench.stage import Playable, Stage, cookie_of, make_class, make_stage, make_viewers, new_agent
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 
 
 @dataclass(frozen=True)
@@ -159,18 +159,18 @@ def _glass(stage: Stage, paths: list[str]) -> Case:
 
 async def agents(address: str, times: int) -> dict[str, list[tuple[float, float]]]:
     """Returns for revoked agents the ms until the socket is closed, and until calls are refused."""
-    stage, boxes = await asyncio.to_thread(_boxes, address, times)
+    stage, agent_clients = await asyncio.to_thread(_agent_clients, address, times)
     sockets, calls = [], []
-    for box in boxes:
-        headers = {"Authorization": box.authorization()}
+    for agent_client in agent_clients:
+        headers = {"Authorization": agent_client.authorization()}
         url = f"{address.replace('http', 'ws')}/agent/v1/link"
         async with connect(url, additional_headers=headers, compression=None) as socket:
             reported = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
             await socket.send(encode(Hello(protocol=1, agent_version="bench", reported=reported)).decode())
             await socket.recv()
             await socket.recv()
-            committed_s = await asyncio.to_thread(_revoke, stage, box)
-            status = (await asyncio.to_thread(box.call, "GET", "config")).status_code
+            committed_s = await asyncio.to_thread(_revoke, stage, agent_client)
+            status = (await asyncio.to_thread(agent_client.call, "GET", "config")).status_code
             assert status == 401, status
             calls.append((0.0, (time.perf_counter() - committed_s) * 1000))
             try:
@@ -182,9 +182,9 @@ async def agents(address: str, times: int) -> dict[str, list[tuple[float, float]
     return {"agent, socket": sockets, "agent, calls": calls}
 
 
-def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
+def _agent_clients(address: str, number: int) -> tuple[Stage, list[AgentClient]]:
     try:
-        stage, boxes = make_stage("agents"), []
+        stage, agent_clients = make_stage("agents"), []
         for index in range(number):
             key = Ed25519PrivateKey.generate()
             with studio_scope(stage.studio.id):
@@ -192,9 +192,9 @@ def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
                 agent = new_agent(stage.studio, f"box {index}", public)
                 agent.save(force_insert=True)
                 publish_config(agent)
-            box = Box(address)
-            box.identity = key
-            box.answer = PairAnswer(
+            agent_client = AgentClient(address)
+            agent_client.identity = key
+            agent_client.answer = PairAnswer(
                 agent_id=AgentId(agent.id),
                 studio_id=StudioId(stage.studio.id),
                 studio_name="",
@@ -202,16 +202,16 @@ def _boxes(address: str, number: int) -> tuple[Stage, list[Box]]:
                 revocation_key=installation.revocation_public_key(),
                 server_time_at=agent.created_at,
             )
-            boxes.append(box)
-        return stage, boxes
+            agent_clients.append(agent_client)
+        return stage, agent_clients
     finally:
         connections.close_all()
 
 
-def _revoke(stage: Stage, box: Box) -> float:
+def _revoke(stage: Stage, agent_client: AgentClient) -> float:
     try:
         with studio_scope(stage.studio.id):
-            agent = Agent.objects.get(pk=box.agent_id)
+            agent = Agent.objects.get(pk=agent_client.agent_id)
             fleet.revoke_agent(agent, reason="bench", actor=stage.alice.actor)
         return time.perf_counter()
     finally:

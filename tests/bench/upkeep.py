@@ -18,7 +18,7 @@ from tests.bench.recording import ROOT, agent_recording
 from tests.bench.usage import usage
 
 BEFORE = "b3ca9ff1c6bcf9982d3407b5d1d56011b1d2d947"
-"""The last revision before the box was made to lose nothing (issue 4)."""
+"""The last revision before the work on lossless agents."""
 WINDOWS, WINDOW_S = 6, 30.0
 WARM_UP_S = 20.0
 

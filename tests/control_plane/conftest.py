@@ -40,7 +40,7 @@ FAMILY = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
 
 @dataclass(frozen=True)
 class Cast:
-    """One studio and its people; `agent` is a box of the studio."""
+    """One studio, its people and one of its agents."""
 
     studio: Studio
     alice: User

@@ -1,4 +1,4 @@
-"""Scenes that several apps' tests begin with: a paired box with three cameras in a room, a class under way."""
+"""Scenes that several apps' tests begin with: a paired agent with three cameras in a room, a class under way."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from shared.protocol.config import RecipientKey
 from shared.protocol.ids import ClassSessionId
 from shared.protocol.status import AgentStatus, RecordingState, RecordingStatus, SpoolStatus
 from shared.protocol.upload import TrackTally
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT, Cut, cuts, film
 
@@ -28,10 +28,10 @@ POSITIONS = ("left", "centre", "right")
 
 @dataclass
 class Scene:
-    """A class in a studio, and the box that records it."""
+    """A class in a studio, and the agent that records it."""
 
     cast: Cast
-    box: Box
+    agent_client: AgentClient
     agent: Agent
     room: Room
     cameras: dict[str, Camera]
@@ -40,7 +40,7 @@ class Scene:
 
     @property
     def caller(self) -> Caller:
-        """The box as it calls."""
+        """The agent as the caller of a request."""
         return Caller(self.agent.id, self.agent.studio_id, "10.0.0.7")
 
     def cuts(
@@ -76,13 +76,13 @@ class Scene:
 
 def make_scene(cast: Cast, *, address: str = "", name: str = "Big room") -> Scene:
     """Returns a new scene; the class has just been started."""
-    alice, box = cast.alice.actor, Box(address)
+    alice, agent_client = cast.alice.actor, AgentClient(address)
     with studio_scope(cast.studio.id):
         room = studios.create_room(cast.studio, name=name, actor=alice)
         code = pairing.create_pairing_code(cast.studio, actor=alice).text
-    box.answer = pairing.claim_pairing_code(box.pair_request(code))
+    agent_client.answer = pairing.claim_pairing_code(agent_client.pair_request(code))
     with studio_scope(cast.studio.id):
-        agent: Agent = Agent.objects.get(pk=box.agent_id)
+        agent: Agent = Agent.objects.get(pk=agent_client.agent_id)
         cameras = {
             position: fleet.add_camera(
                 room,
@@ -96,7 +96,7 @@ def make_scene(cast: Cast, *, address: str = "", name: str = "Big room") -> Scen
         }
         # The films are of then (`footage`), whenever the test runs.
         session = recordings.start_class(room, title="Ballet", actor=cast.ivan.actor, start_at=START_AT)
-        return Scene(cast, box, agent, room, cameras, session, vault.recipient())
+        return Scene(cast, agent_client, agent, room, cameras, session, vault.recipient())
 
 
 def status_of(class_id: UUID, state: RecordingState, *, pending: int = 0, made: int = 2) -> AgentStatus:

@@ -1,4 +1,4 @@
-"""Segments sent the way a box sends them: announced, put where the answer says, committed."""
+"""Segments sent the way an agent sends them: announced, put where the answer says, committed."""
 
 from collections.abc import Sequence
 from typing import Any

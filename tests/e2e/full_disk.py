@@ -75,37 +75,37 @@ class Kind(StrEnum):
     INODES = "inodes"
 
 
-def fill_and_free(house: Installation, *, held_s: float, kind: Kind = Kind.BYTES) -> Figures:
+def fill_and_free(installed: Installation, *, held_s: float, kind: Kind = Kind.BYTES) -> Figures:
     """Records a class through a full disk of the server, and ends it."""
-    class_id, address = house.start_class()
-    house.until_segments(class_id, 3)
+    class_id, address = installed.start_class()
+    installed.until_segments(class_id, 3)
     began_s = time.monotonic()
     with contextlib.ExitStack() as stack:
-        stack.enter_context((_filled if kind is Kind.BYTES else _crowded)(house.state / "filler"))
-        wait_for(lambda: _intent(house) == 503, "uploads that are refused", PATIENCE_S)
+        stack.enter_context((_filled if kind is Kind.BYTES else _crowded)(installed.state / "filler"))
+        wait_for(lambda: _intent(installed) == 503, "uploads that are refused", PATIENCE_S)
         refused_s = time.monotonic() - began_s
-        wait_for(lambda: _is_full(house.state, kind), "a full disk", PATIENCE_S)
+        wait_for(lambda: _is_full(installed.state, kind), "a full disk", PATIENCE_S)
         full_s = time.monotonic()
-        seen = stack.enter_context(_watched(house.url))
-        stack.enter_context(_written(house.state))
+        seen = stack.enter_context(_watched(installed.url))
+        stack.enter_context(_written(installed.state))
         wait_for(lambda: seen.last == 503, "the page of a full disk", PATIENCE_S)
         page_s = time.monotonic() - full_s
         kept_s = time.monotonic()
         while time.monotonic() - kept_s < held_s:
-            assert _status(house, "/livez") == 200
-            assert _status(house, "/readyz") == 503
-            assert _intent(house) == 503
+            assert _status(installed, "/livez") == 200
+            assert _status(installed, "/readyz") == 503
+            assert _intent(installed) == 503
             time.sleep(LOOK_S)
-        kept = _count(house.box / "spool") - _count(house.state / "objects")
+        kept = _count(installed.agent_state / "spool") - _count(installed.state / "objects")
     freed_s = time.monotonic()
-    with _watched(house.url) as after:
+    with _watched(installed.url) as after:
         wait_for(lambda: after.last == 200, "pages as ever", PATIENCE_S)
     back_s = time.monotonic() - freed_s
     seen.statuses += after.statuses
-    house.renew_console()
-    house.ask("stop", class_id=class_id)
+    installed.renew_console()
+    installed.ask("stop", class_id=class_id)
     wait_for(
-        lambda: house.ask("progress", class_id=class_id)["has_ended"], "the end of the class", PATIENCE_S
+        lambda: installed.ask("progress", class_id=class_id)["has_ended"], "the end of the class", PATIENCE_S
     )
     uploaded_s = time.monotonic() - freed_s
     return Figures(refused_s, page_s, held_s, back_s, uploaded_s, kept, class_id, address, seen)
@@ -195,16 +195,16 @@ def _count(folder: Path) -> int:
     return sum(1 for path in folder.rglob("*.seg") if path.is_file())
 
 
-def _status(house: Installation, path: str) -> int | None:
-    parts = urlsplit(house.url)
+def _status(installed: Installation, path: str) -> int | None:
+    parts = urlsplit(installed.url)
     return http_status(parts.hostname or "", parts.port or 80, path, timeout_s=30)
 
 
-def _intent(house: Installation) -> int | None:
+def _intent(installed: Installation) -> int | None:
     """Returns what the agent is answered where it announces a segment; 400 where it may, since none is named here."""
     clock = SystemClock()
-    token = IdentityFolder(house.box).load().token(clock)
-    parts = urlsplit(house.url)
+    token = IdentityFolder(installed.agent_state).load().token(clock)
+    parts = urlsplit(installed.url)
     line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     with contextlib.closing(line):
         try:

@@ -29,7 +29,7 @@ class Installation:
     def __init__(self, folder: Path, media: Path, stack: contextlib.ExitStack, store_url: str = "") -> None:
         self.folder = folder
         self.state = folder / "state"
-        self.box = folder / "box"
+        self.agent_state = folder / "agent"
         self._stack = stack
         self._agent: DemoProcess | None = None
         # The tests' own database and addresses are none of its business.
@@ -74,7 +74,9 @@ class Installation:
     def start_agent(self) -> None:
         """Starts the agent, or starts it again."""
         agent = DemoProcess(
-            "agent", [PYTHON, "-m", "edge_agent", "run", "--state", str(self.box)], self.folder / "agent.log"
+            "agent",
+            [PYTHON, "-m", "edge_agent", "run", "--state", str(self.agent_state)],
+            self.folder / "agent.log",
         )
         self._stack.callback(agent.stop, 20)
         self._agent = agent
@@ -113,12 +115,12 @@ class Installation:
     def _pair(self) -> None:
         code = self.ask("enrol", agent_id=None)["pairing_code"]
         subprocess.run(
-            [PYTHON, "-m", "edge_agent", "pair", self.line.url, code, "--state", str(self.box)],
+            [PYTHON, "-m", "edge_agent", "pair", self.line.url, code, "--state", str(self.agent_state)],
             check=True, capture_output=True, timeout=60,
         )  # fmt: skip
-        pairing = json.loads((self.box / "identity" / "pairing.json").read_text())
+        pairing = json.loads((self.agent_state / "identity" / "pairing.json").read_text())
         self.agent_id: str = pairing["answer"]["agent_id"]
-        save_settings(self.box, Settings(allowed_networks=("127.0.0.1/32",)))
+        save_settings(self.agent_state, Settings(allowed_networks=("127.0.0.1/32",)))
         self.start_agent()
         addresses = {name: f"{line.url}/{name}.ts" for name, line in self.camera_lines.items()}
         self.ask("set_cameras", agent_id=self.agent_id, addresses=addresses)

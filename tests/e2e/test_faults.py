@@ -34,11 +34,11 @@ pytestmark = [
 class Recorded:
     """The class that went through the faults, as its instructor gets it."""
 
-    def __init__(self, house: Installation, class_id: str, address: str) -> None:
-        self.house = house
+    def __init__(self, installed: Installation, class_id: str, address: str) -> None:
+        self.installed = installed
         self.class_id = class_id
-        self.address = address.replace(house.line.url, house.url)
-        self.viewer = Viewer(house.ask("links")["instructor"])
+        self.address = address.replace(installed.line.url, installed.url)
+        self.viewer = Viewer(installed.ask("links")["instructor"])
         self.timeline: dict[str, Any] = self.viewer.timeline(self.address)
         self.fragments: dict[str, list[Fragment]] = {
             track["position"]: fragments_of(self.viewer, self.address, track)
@@ -57,30 +57,30 @@ def recorded() -> Iterator[Recorded]:
     with tempfile.TemporaryDirectory(prefix="threedance-faults-") as made:
         folder = Path(made)
         folder.chmod(0o711)
-        with installation(folder, media) as house:
-            class_id, address = house.start_class()
-            house.until_segments(class_id, 3)
-            house.camera_lines["left"].set_mode(Mode.REFUSE)
-            house.line.set_mode(Mode.UNAVAILABLE)
+        with installation(folder, media) as installed:
+            class_id, address = installed.start_class()
+            installed.until_segments(class_id, 3)
+            installed.camera_lines["left"].set_mode(Mode.REFUSE)
+            installed.line.set_mode(Mode.UNAVAILABLE)
             time.sleep(OUTAGE_S / 2)
-            house.camera_lines["left"].set_mode(Mode.PASS)
+            installed.camera_lines["left"].set_mode(Mode.PASS)
             time.sleep(OUTAGE_S / 2)
-            house.line.set_mode(Mode.REFUSE)
+            installed.line.set_mode(Mode.REFUSE)
             time.sleep(OUTAGE_S / 2)
-            house.kill_agent()
-            house.start_agent()
+            installed.kill_agent()
+            installed.start_agent()
             time.sleep(OUTAGE_S / 2)
-            house.line.set_mode(Mode.PASS)
-            house.until_segments(class_id, 9)
-            house.ask("stop", class_id=class_id)
+            installed.line.set_mode(Mode.PASS)
+            installed.until_segments(class_id, 9)
+            installed.ask("stop", class_id=class_id)
             wait_for(
-                lambda: house.ask("progress", class_id=class_id)["has_ended"], "the end of the class", 90
+                lambda: installed.ask("progress", class_id=class_id)["has_ended"], "the end of the class", 90
             )
-            yield Recorded(house, class_id, address)
+            yield Recorded(installed, class_id, address)
 
 
 def test_the_class_is_complete(recorded: Recorded) -> None:
-    assert recorded.house.ask("progress", class_id=recorded.class_id)["state"] == "complete"
+    assert recorded.installed.ask("progress", class_id=recorded.class_id)["state"] == "complete"
     assert {track["position"] for track in recorded.timeline["tracks"]} == set(CAMERAS)
 
 
@@ -132,7 +132,7 @@ def test_the_dates_still_fit_the_pictures_after_every_fault(recorded: Recorded) 
 
 
 def test_nothing_of_a_recorded_class_is_readable_at_rest(recorded: Recorded) -> None:
-    """No stretch of a fragment, no media box, no content key in the spool, the object store or the database."""
+    """No stretch of a fragment, no part of an MP4 file, no content key in the spool, the object store or the database."""
     secrets = {b"moof\x00\x00\x00\x10mfhd", b"ftypiso"}
     for fragments in recorded.fragments.values():
         for fragment in fragments:
@@ -141,10 +141,10 @@ def test_nothing_of_a_recorded_class_is_readable_at_rest(recorded: Recorded) -> 
             middle = len(fragment.plain) // 2
             secrets.add(fragment.plain[middle : middle + 32])
     places = [
-        recorded.house.box / "spool",
-        recorded.house.state / "objects",
-        recorded.house.state / "postgres" / "base",
-        recorded.house.state / "postgres" / "pg_wal",
+        recorded.installed.agent_state / "spool",
+        recorded.installed.state / "objects",
+        recorded.installed.state / "postgres" / "base",
+        recorded.installed.state / "postgres" / "pg_wal",
     ]
     seen = 0
     for place in places:

@@ -34,8 +34,8 @@ def through() -> Iterator[tuple[Installation, Figures]]:
     with tempfile.TemporaryDirectory(prefix="threedance-full-") as made:
         folder = Path(made)
         folder.chmod(0o711)
-        with small_disk(folder / "state", DISK_MIB), installation(folder, media) as house:
-            yield house, fill_and_free(house, held_s=HELD_S)
+        with small_disk(folder / "state", DISK_MIB), installation(folder, media) as installed:
+            yield installed, fill_and_free(installed, held_s=HELD_S)
 
 
 def test_every_request_is_answered_and_the_page_says_what_is_wrong(
@@ -52,11 +52,11 @@ def test_it_goes_on_by_itself_within_a_minute(through: tuple[Installation, Figur
 
 
 def test_no_picture_is_missing_and_none_is_there_twice(through: tuple[Installation, Figures]) -> None:
-    house, figures = through
+    installed, figures = through
     assert figures.kept_segments > 0
-    assert house.ask("progress", class_id=figures.class_id)["state"] == "complete"
-    viewer = Viewer(house.ask("links")["instructor"])
-    address = figures.address.replace(house.line.url, house.url)
+    assert installed.ask("progress", class_id=figures.class_id)["state"] == "complete"
+    viewer = Viewer(installed.ask("links")["instructor"])
+    address = figures.address.replace(installed.line.url, installed.url)
     timeline = viewer.timeline(address)
     assert {track["position"] for track in timeline["tracks"]} == set(CAMERAS)
     for track in timeline["tracks"]:
@@ -66,8 +66,8 @@ def test_no_picture_is_missing_and_none_is_there_twice(through: tuple[Installati
 
 
 def test_every_object_is_what_arrived(through: tuple[Installation, Figures]) -> None:
-    house, _ = through
-    command = [*CONTROL_PLANE, "fsck", "--state", str(house.state), "--depth", "hash"]
+    installed, _ = through
+    command = [*CONTROL_PLANE, "fsck", "--state", str(installed.state), "--depth", "hash"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=300, env=dict(os.environ)
     )

@@ -38,22 +38,24 @@ def test_a_store_that_answers_503_for_a_while_costs_no_picture() -> None:
         through = urlunsplit(
             parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{line.port}")
         )
-        with installation(Path(made), media, through) as house:
-            class_id, address = house.start_class()
-            house.until_segments(class_id, 3)
+        with installation(Path(made), media, through) as installed:
+            class_id, address = installed.start_class()
+            installed.until_segments(class_id, 3)
             line.set_mode(Mode.UNAVAILABLE)
             time.sleep(OUTAGE_S)
-            behind = house.ask("progress", class_id=class_id)
+            behind = installed.ask("progress", class_id=class_id)
             line.set_mode(Mode.PASS)
-            house.ask("stop", class_id=class_id)
+            installed.ask("stop", class_id=class_id)
             wait_for(
-                lambda: house.ask("progress", class_id=class_id)["has_ended"], "the end of the class", 120
+                lambda: installed.ask("progress", class_id=class_id)["has_ended"], "the end of the class", 120
             )
             assert behind["segments_arrived"] < behind["segments_made"] or behind["segments_pending"] > 0
-            assert house.ask("progress", class_id=class_id)["state"] == "complete"
-            assert not any((house.state / "objects").rglob("*.*")), "footage also lies in the local folder"
-            viewer = Viewer(house.ask("links")["instructor"])
-            address = address.replace(house.line.url, house.url)
+            assert installed.ask("progress", class_id=class_id)["state"] == "complete"
+            assert not any((installed.state / "objects").rglob("*.*")), (
+                "footage also lies in the local folder"
+            )
+            viewer = Viewer(installed.ask("links")["instructor"])
+            address = address.replace(installed.line.url, installed.url)
             timeline = viewer.timeline(address)
             assert {track["position"] for track in timeline["tracks"]} == set(CAMERAS)
             for track in timeline["tracks"]:

@@ -1,4 +1,4 @@
-"""What the tests of the spool share: a box in a folder of its own, and small videos whose pictures are numbered."""
+"""What the tests of the spool share: an agent in a folder of its own, and small videos whose pictures are numbered."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.media import make_video
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
-    """A box that has recorded nothing yet."""
+    """An agent that has recorded nothing yet."""
     return Studio(tmp_path / "state")
 
 

@@ -1,4 +1,4 @@
-"""The box's own settings: what is allowed here, and clear words for what is wrong in the file."""
+"""The agent's own settings: what is allowed here, and clear words for what is wrong in the file."""
 
 from pathlib import Path
 

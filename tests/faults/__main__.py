@@ -51,7 +51,7 @@ def main() -> None:
     broken = 0
     for what in given.what:
         count = given.count or COUNTS[what]
-        # What damages are about is whether the box says what is wrong.
+        # These runs judge whether the agent reports the damage.
         logging.disable(logging.NOTSET if what == "corrupt" else logging.ERROR)
         if what in SEGMENT_S:
             broken += line.run(what, hours=count, segment_s=SEGMENT_S[what], seed=given.seed)

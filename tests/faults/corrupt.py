@@ -1,7 +1,7 @@
-"""Bad bytes by the ten thousand: bits flipped, tails cut, sectors of zeros, pieces doubled, in all that the box reads.
+"""Bad bytes by the ten thousand: bits flipped, tails cut, sectors of zeros, pieces doubled, in all that the agent reads.
 
-A case is good where the box goes on within five seconds, and each thing is there as it was or the box has said what it
-lost. A damage that cannot be told from the truth is a broken promise. The box's own settings are the exception that
+A case is good where the agent goes on within five seconds, and each thing is there as it was or the agent has said what it
+lost. A damage that cannot be told from the truth is a broken promise. The agent's own settings are the exception that
 is counted apart: people write that file, so what is valid there is taken as meant.
 """
 
@@ -41,7 +41,7 @@ KINDS = ("segment", "journal", "manifest", "index", "configuration", "settings",
 class Case:
     """One damage: to which kind of thing, by which seed, and what became of it.
 
-    `noticed`: the box has said that something is wrong; otherwise all is as it was.
+    `noticed`: the agent has said that something is wrong; otherwise all is as it was.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Case:
 
 
 class ConfigCases:
-    """The configuration on the disk, and the settings of the box."""
+    """The configuration on the disk, and the settings of the agent."""
 
     def __init__(self, folder: Path) -> None:
         self._state = folder / "state"
@@ -70,7 +70,7 @@ class ConfigCases:
         self._toml = self._settings_file.read_bytes()
 
     def spoil(self, dice: random.Random) -> bool:
-        """Damages one file of the configuration and starts the box on it.
+        """Damages one file of the configuration and starts the agent on it.
 
         Raises:
             Violation: it does what nobody configured, or is silent about what it lost.
@@ -95,7 +95,7 @@ class ConfigCases:
         return bool(aside)
 
     def spoil_settings(self, dice: random.Random) -> bool:
-        """Damages the box's own settings: they are refused with their name, or valid.
+        """Damages the agent's own settings: they are refused with their name, or valid.
 
         Raises:
             Violation: the error does not say where to look.
@@ -110,7 +110,7 @@ class ConfigCases:
 
 
 def message(dice: random.Random) -> bool:
-    """Hands the box a damaged frame.
+    """Hands the agent a damaged frame.
 
     Raises:
         Violation: it takes a configuration that nobody made.

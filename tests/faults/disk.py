@@ -39,14 +39,14 @@ def run(held_s: float) -> int:
             folder.chmod(0o711)
             with (
                 small_disk(folder / "state", DISK_MIB, *OPTIONS[kind]),
-                installation(folder, media) as house,
+                installation(folder, media) as installed,
             ):
-                broken += _report(house, kind, fill_and_free(house, held_s=held_s, kind=kind))
+                broken += _report(installed, kind, fill_and_free(installed, held_s=held_s, kind=kind))
     return broken
 
 
-def _report(house: Installation, kind: Kind, figures: Figures) -> int:
-    told = house.ask("progress", class_id=figures.class_id)
+def _report(installed: Installation, kind: Kind, figures: Figures) -> int:
+    told = installed.ask("progress", class_id=figures.class_id)
     lost = told["segments_made"] - told["segments_arrived"]
     refused = sum(status is None for status in figures.seen.statuses)
     cells = (
@@ -61,7 +61,7 @@ def _report(house: Installation, kind: Kind, figures: Figures) -> int:
         str(lost),
     )
     print("| " + " | ".join(cells) + " |", flush=True)
-    check = [*CONTROL_PLANE, "fsck", "--state", str(house.state), "--depth", "hash"]
+    check = [*CONTROL_PLANE, "fsck", "--state", str(installed.state), "--depth", "hash"]
     is_sound = subprocess.run(check, capture_output=True, check=False, timeout=600).returncode == 0
     is_whole = told["state"] == "complete" and not lost
     return sum((not is_sound, not is_whole, bool(refused), figures.back_s > BACK_S))

@@ -32,7 +32,7 @@ from shared.protocol.media import ClockEstimate
 from tests.faults.kept import Kept
 from tests.media import make_video, split_frames
 from tests.rigs import rtsp
-from tests.rigs.agent_process import AgentBox, agent_box
+from tests.rigs.agent_process import AgentProcess, paired_agent
 from tests.rigs.control_plane import ControlPlane
 
 CAMERAS = 3
@@ -95,25 +95,25 @@ class Life:
 
 
 class Site:
-    """A room with three cameras, a box that is killed in it, and the control plane that it reports to."""
+    """A room with three cameras, an agent that is killed in it, and the control plane that it reports to."""
 
-    def __init__(self, box: AgentBox, dice: random.Random, late_s: float) -> None:
-        self.box = box
+    def __init__(self, agent: AgentProcess, dice: random.Random, late_s: float) -> None:
+        self.agent = agent
         self.found = Found()
         self.kept: dict[str, Durable] = {}
         """Fragments by the hash of their ciphertext: no two are alike."""
         self.lives: list[Life] = []
         self._dice = dice
         self._late_s = late_s
-        self._layout = Layout(box.state)
+        self._layout = Layout(agent.state)
         self._read: set[Path] = set()
 
     def prepare(self) -> RecordingOrder:
         """Has all cameras record, and returns the order."""
-        self.box.start()
-        self.box.connect_cameras()
-        order = self.box.record()
-        self.box.stop(signal.SIGKILL)
+        self.agent.start()
+        self.agent.connect_cameras()
+        order = self.agent.record()
+        self.agent.stop(signal.SIGKILL)
         self.look(datetime.now(UTC))
         return order
 
@@ -121,14 +121,14 @@ class Site:
         """Starts the agent, and kills it at a moment that the dice choose."""
         early = self._dice.random() < EARLY
         began_at = datetime.now(UTC)
-        self.box.start()
+        self.agent.start()
         if early:
             time.sleep(self._dice.uniform(0, EARLY_S))
         else:
             if not self.records_within(PATIENCE_S, began_at):
                 self.found.broken.append(f"kill {self.found.kills}: no recording within {PATIENCE_S} s")
             time.sleep(self._dice.uniform(0, self._late_s))
-        self.box.stop(signal.SIGKILL)
+        self.agent.stop(signal.SIGKILL)
         killed_at = datetime.now(UTC)
         self.lives.append(Life(began_at, killed_at, early))
         self.found.kills += 1
@@ -141,7 +141,7 @@ class Site:
         """Returns whether each camera has something durable that is newer than an instant, as soon as that is so."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if len(self.look(since_at)) == len(self.box.cameras):
+            if len(self.look(since_at)) == len(self.agent.cameras):
                 return True
             time.sleep(POLL_S * 5)
         return False
@@ -165,17 +165,17 @@ class Site:
     def conclude(self, order: RecordingOrder) -> Found:
         """Lets the agent finish, and holds what arrived against what was kept."""
         began_at = datetime.now(UTC)
-        self.box.start()
+        self.agent.start()
         self.records_within(PATIENCE_S, began_at)
-        stopped_at = self.box.finish(order)
+        stopped_at = self.agent.finish(order)
         self.lives.append(Life(began_at, stopped_at, early=False))
-        if self.box.stop() != 0:
+        if self.agent.stop() != 0:
             self.found.broken.append("the agent did not end well")
-        if "Traceback" in self.box.log():
+        if "Traceback" in self.agent.log():
             self.found.broken.append("the agent's log has a trace")
         self._count(order)
-        for camera in self.box.cameras:
-            segments = self.box.segments(order, camera)
+        for camera in self.agent.cameras:
+            segments = self.agent.segments(order, camera)
             self._judge_numbers(camera.id, segments)
             self._judge_account(camera.id, segments)
             for manifest in self._dice.sample(segments, min(DECODED, len(segments))):
@@ -184,8 +184,8 @@ class Site:
 
     def _count(self, order: RecordingOrder) -> None:
         arrived: Counter[str] = Counter()
-        for manifest in self.box.plane.committed.values():
-            body = self.box.plane.objects[str(manifest.segment_id)].body
+        for manifest in self.agent.plane.committed.values():
+            body = self.agent.plane.objects[str(manifest.segment_id)].body
             for record in manifest.fragments:
                 blob = record.blob
                 sealed = body[blob.offset_bytes : blob.offset_bytes + blob.size_bytes]
@@ -207,7 +207,9 @@ class Site:
     def _judge_account(self, camera_id: CameraId, segments: list[SegmentManifest]) -> None:
         """Every instant is in one fragment or in a gap row, and each start records again in time."""
         spans = list(_dated(segments))
-        gaps = sorted((g.from_at, g.to_at) for g in self.box.plane.gaps.values() if g.camera_id == camera_id)
+        gaps = sorted(
+            (g.from_at, g.to_at) for g in self.agent.plane.gaps.values() if g.camera_id == camera_id
+        )
         for (_, before_at), (after_at, _) in itertools.pairwise(spans):
             if after_at < before_at - NEAR:
                 self.found.twice += 1
@@ -225,7 +227,7 @@ class Site:
                 self.found.broken.append(f"camera {camera_id}: nothing of the life from {life.began_at}")
 
     def _judge_pictures(self, manifest: SegmentManifest) -> None:
-        numbers = self.box.numbers(manifest)
+        numbers = self.agent.numbers(manifest)
         stated = sum(record.frames for record in manifest.fragments)
         if len(numbers) != stated or any((b - a) % LOOP != 1 for a, b in itertools.pairwise(numbers)):
             self.found.broken.append(f"segment {manifest.segment_id} shows {numbers}, {stated} are stated")
@@ -274,22 +276,22 @@ def _covered(from_at: datetime, to_at: datetime, gaps: list[tuple[datetime, date
 
 
 def run(kills: int, seed: int, folder: Path, frames: Path, server: rtsp.RtspServer, late_s: float) -> Found:
-    """Kills one box so often, in one class, and judges it.
+    """Kills one agent so often, in one class, and judges it.
 
     Args:
         kills: how many.
         seed: chooses the moments; what the machine does at them it does not.
-        folder: an empty one, for the box's state.
+        folder: an empty one, for the agent's state.
         frames: the cameras' film, as `server` plays it.
-        server: the cameras; each box that asks gets pictures of its own.
+        server: the cameras; each agent that asks gets pictures of its own.
         late_s: how long the agent records at most, once it does.
     """
-    with ControlPlane().running() as plane, agent_box(plane, folder / "state", frames) as box:
-        box.cameras = tuple(
+    with ControlPlane().running() as plane, paired_agent(plane, folder / "state", frames) as agent:
+        agent.cameras = tuple(
             msgspec.structs.replace(camera, source=RtspSource(url=server.url(f"/{number}")))
-            for number, camera in enumerate(box.cameras)
+            for number, camera in enumerate(agent.cameras)
         )
-        site = Site(box, random.Random(seed), late_s)
+        site = Site(agent, random.Random(seed), late_s)
         order = site.prepare()
         for _ in range(kills):
             site.kill_once()
@@ -305,7 +307,7 @@ def rounds(
     late_s: float = LATE_S,
     kept: Kept[Found] | None = None,
 ) -> Iterator[tuple[int, Found]]:
-    """Yields the seed of each class and what came of it: so many kills in all, `each` per class and box, so many boxes
+    """Yields the seed of each class and what came of it: so many kills in all, `each` per class and agent, so many agents
     `at_once` under one set of cameras. Classes that are in `kept` are not run again, those that are run are added to it."""
     done = dict(kept.rounds()) if kept else {}
     counts = {first_seed + number: min(each, kills - number * each) for number in range(-(-kills // each))}

@@ -137,8 +137,8 @@ class Line:
 
 
 @dataclass
-class House:
-    """One box with three cameras on such a line."""
+class AgentOnLine:
+    """One agent with three cameras on such a line."""
 
     folder: Path
     segment_s: float
@@ -208,49 +208,49 @@ def _memory_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-async def _away(house: House, hours: float) -> int:
+async def _away(agent: AgentOnLine, hours: float) -> int:
     began_s = time.monotonic()
-    task = asyncio.create_task(house.replicator.run())
-    await house.record(600)
-    house.line.set_up(False)
-    await house.record(3600)
-    memory, asked = _memory_bytes(), house.line.requests
-    await house.record((hours - 1) * 3600)
-    growth, asked = _memory_bytes() / memory - 1, house.line.requests - asked
-    waiting = house.spool.index.backlog()[0]
-    house.line.set_up(True)
-    took_s = await house.drain(3 * hours * 3600)
-    share = waiting * CAMERA_BYTES_PER_S * house.segment_s / LINE_BYTES_PER_S / took_s
+    task = asyncio.create_task(agent.replicator.run())
+    await agent.record(600)
+    agent.line.set_up(False)
+    await agent.record(3600)
+    memory, asked = _memory_bytes(), agent.line.requests
+    await agent.record((hours - 1) * 3600)
+    growth, asked = _memory_bytes() / memory - 1, agent.line.requests - asked
+    waiting = agent.spool.index.backlog()[0]
+    agent.line.set_up(True)
+    took_s = await agent.drain(3 * hours * 3600)
+    share = waiting * CAMERA_BYTES_PER_S * agent.segment_s / LINE_BYTES_PER_S / took_s
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     drained_growth = _memory_bytes() / memory - 1
-    lost = house.lost()
+    lost = agent.lost()
     print(
-        f"{hours:g} h away, segments of {house.segment_s:g} s: {house.made * CAMERAS} made, {waiting} waited,"
+        f"{hours:g} h away, segments of {agent.segment_s:g} s: {agent.made * CAMERAS} made, {waiting} waited,"
         f" {lost} lost; {asked} requests from the second hour on; memory {growth:+.1%}, after the drain"
         f" {drained_growth:+.1%}; drained at {share:.0%} of the line; {time.monotonic() - began_s:.0f} s"
     )
     return lost + (growth >= 0.10) + (share < 0.80)
 
 
-async def _flapping(house: House, hours: float) -> int:
+async def _flapping(agent: AgentOnLine, hours: float) -> int:
     began_s = time.monotonic()
-    task = asyncio.create_task(house.replicator.run())
-    dice = random.Random(house.seed + 1)
-    end_ns, flaps = house.clock.monotonic_ns() + round(hours * 3600e9), 0
-    while house.clock.monotonic_ns() < end_ns:
+    task = asyncio.create_task(agent.replicator.run())
+    dice = random.Random(agent.seed + 1)
+    end_ns, flaps = agent.clock.monotonic_ns() + round(hours * 3600e9), 0
+    while agent.clock.monotonic_ns() < end_ns:
         for up, most_s in ((True, 90), (False, 30)):
-            house.line.set_up(up)
+            agent.line.set_up(up)
             flaps += 1
-            await house.record(dice.uniform(house.segment_s, most_s))
-    house.line.set_up(True)
-    took_s = await house.drain(hours * 3600)
+            await agent.record(dice.uniform(agent.segment_s, most_s))
+    agent.line.set_up(True)
+    took_s = await agent.drain(hours * 3600)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    extra, lost = house.line.bytes_sent / house.unique_bytes - 1, house.lost()
+    extra, lost = agent.line.bytes_sent / agent.unique_bytes - 1, agent.lost()
     print(
-        f"{hours:g} h of a flapping line, {flaps} changes, {house.loss:.0%} of the requests lost, seed {house.seed}:"
-        f" {house.made * CAMERAS} made, {lost} lost, {extra:.1%} extra bytes,"
+        f"{hours:g} h of a flapping line, {flaps} changes, {agent.loss:.0%} of the requests lost, seed {agent.seed}:"
+        f" {agent.made * CAMERAS} made, {lost} lost, {extra:.1%} extra bytes,"
         f" home {took_s:.0f} s after the end; {time.monotonic() - began_s:.0f} s"
     )
     return lost + (extra >= 0.25)
@@ -260,10 +260,10 @@ def run(what: str, *, hours: float, segment_s: float, seed: int) -> int:
     """Runs `away` or `flapping`, prints its figures, and returns how many promises were broken."""
     folder = Path(mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     try:
-        house = House(folder, segment_s, seed, loss=0.05 if what == "flapping" else 0.0)
+        agent = AgentOnLine(folder, segment_s, seed, loss=0.05 if what == "flapping" else 0.0)
         try:
-            return asyncio.run((_flapping if what == "flapping" else _away)(house, hours))
+            return asyncio.run((_flapping if what == "flapping" else _away)(agent, hours))
         finally:
-            house.spool.close()
+            agent.spool.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ import msgspec
 from edge_agent.spool.wall_clock import ended_at, started_at
 from shared.protocol.config import RecordingOrder
 from shared.protocol.manifest import SegmentManifest
-from tests.rigs.agent_process import AgentBox, agent_box
+from tests.rigs.agent_process import AgentProcess, paired_agent
 from tests.rigs.bad_line import SERVER, BadLine, missing
 from tests.rigs.control_plane import ControlPlane
 
@@ -35,18 +35,18 @@ def run(minutes: int, seed: int) -> int:
         TemporaryDirectory(prefix="packets-") as folder,
         BadLine(bits_per_s=LINE_BITS_PER_S, loss_percent=LOSS_PERCENT) as line,
         ControlPlane().running(host=SERVER) as plane,
-        agent_box(plane, Path(folder) / "state", _film(Path(folder) / "film.mp4")) as box,
+        paired_agent(plane, Path(folder) / "state", _film(Path(folder) / "film.mp4")) as agent,
     ):
-        box.within = line.within
-        box.start()
-        box.connect_cameras()
-        order = box.record()
+        agent.within = line.within
+        agent.start()
+        agent.connect_cameras()
+        order = agent.record()
         began_s, sent = time.monotonic(), line.sent_bytes()
         flaps = _flap(line, random.Random(seed), minutes * 60)
         stopped_s = time.monotonic()
-        _finish(box, order)
+        _finish(agent, order)
         home_s, sent = time.monotonic() - stopped_s, line.sent_bytes() - sent
-        wrong = [text for camera in box.cameras for text in _judge(box.segments(order, camera))]
+        wrong = [text for camera in agent.cameras for text in _judge(agent.segments(order, camera))]
         wrong += [f"{len(plane.gaps)} gaps, with cameras that never failed"] if plane.gaps else []
         dropped = sum(camera.packets_dropped for camera in plane.statuses[-1].cameras)
         wrong += [f"{dropped} packets of cameras dropped"] if dropped else []
@@ -90,10 +90,10 @@ def _flap(line: BadLine, dice: random.Random, seconds: float) -> int:
     return flaps
 
 
-def _finish(box: AgentBox, order: RecordingOrder) -> None:
-    stop_at = box.plane.now()
-    box.plane.desire(recordings=(msgspec.structs.replace(order, stop_at=stop_at),))
-    box.plane.wait(lambda: box.is_home(order), HOME_S)
+def _finish(agent: AgentProcess, order: RecordingOrder) -> None:
+    stop_at = agent.plane.now()
+    agent.plane.desire(recordings=(msgspec.structs.replace(order, stop_at=stop_at),))
+    agent.plane.wait(lambda: agent.is_home(order), HOME_S)
 
 
 def _judge(segments: list[SegmentManifest]) -> list[str]:

@@ -1,6 +1,6 @@
-"""A spool with one damaged file, and what a start of the box makes of it, held against what was there.
+"""A spool with one damaged file, and what a start of the agent makes of it, held against what was there.
 
-The law: each thing is there as it was, or the box has said what it lost. What it would send is what was made; what was
+The law: each thing is there as it was, or the agent has said what it lost. What it would send is what was made; what was
 sent is not called lost; nothing is there that never was; its counts are those of its files; the next start agrees.
 """
 
@@ -41,7 +41,7 @@ SHAPES: tuple[tuple[str, ...], ...] = (
 
 @dataclass
 class Seen:
-    """What a started box knows: its rows, what it can read back of them, its gaps, accounts and next numbers."""
+    """What a started agent knows: its rows, what it can read back of them, its gaps, accounts and next numbers."""
 
     rows: dict[SegmentId, IndexedSegment] = field(default_factory=dict)
     numbers: dict[SegmentId, list[int]] = field(default_factory=dict)
@@ -67,9 +67,9 @@ class SpoolCases:
         self._shapes = [_Shape(folder / f"whole-{n}", 7 + n, actions) for n, actions in enumerate(SHAPES)]
 
     def spoil(self, suffixes: tuple[str, ...], dice: random.Random) -> bool:
-        """Damages one file of these kinds and starts the box on it.
+        """Damages one file of these kinds and starts the agent on it.
 
-        Returns whether the box noticed; if not, all is there as it was.
+        Returns whether the agent noticed; if not, all is there as it was.
 
         Raises:
             Violation: it does not go on, takes the damage for the truth, or is silent about what it lost.
@@ -110,11 +110,11 @@ class _Shape:
         assert len(self._truth.numbers) > 2
 
     def copied(self, state: Path) -> Path:
-        """Copies the spool; files that the box replaces and never changes are the same ones."""
+        """Copies the spool; files that the agent replaces and never changes are the same ones."""
         return Path(shutil.copytree(self.whole, state, copy_function=_linked))
 
     def judge(self, state: Path) -> bool:
-        """Starts the box on a damaged copy, twice; returns whether it said that something is wrong."""
+        """Starts the agent on a damaged copy, twice; returns whether it said that something is wrong."""
         seen, again = self._look(state), self._look(state)
         truth = self._truth
         for segment_id, row in truth.rows.items():

@@ -8,7 +8,7 @@ from tests.faults.spoil import spoil
 EACH = 20
 
 
-def test_no_damage_stops_the_box_or_passes_for_the_truth() -> None:
+def test_no_damage_stops_the_agent_or_passes_for_the_truth() -> None:
     cases = list(run(EACH, seed=1))
     assert len(cases) == len(KINDS) * EACH
     assert [case for case in cases if case.violation] == []

@@ -1,6 +1,6 @@
-"""A whole box from version to version: the real package, dpkg and its scripts, the real control plane, kills in between.
+"""A computer from version to version: the real package, dpkg and its scripts, the real control plane, kills in between.
 
-The box is a copy of this machine's system that is thrown away (an overlay in a mount namespace of its own). Only systemd
+The computer is a throw-away copy of this system (an overlay in a mount namespace of its own). Only systemd
 is played: its three units by the loop below, and `systemctl` in the package's scripts by a program that notes what is asked.
 """
 
@@ -35,11 +35,11 @@ RIGHTS = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+
 
 
 def run() -> int:
-    """Takes a box to a newer version and back from one that does not start; returns how many of both went wrong."""
+    """Takes an agent to a newer version and back from one that does not start; returns how many of both went wrong."""
     if os.geteuid() != 0 or shutil.which("dpkg") is None:
         print("update: not run: it needs root and dpkg, for a copy of this system that is thrown away")
         return 0
-    # Removed out here, where the mounts of the box, and what lies beneath them, do not exist.
+    # Removed out here, where the mounts of the copied system, and what lies beneath them, do not exist.
     with tempfile.TemporaryDirectory(prefix="update-") as folder:
         space = ["unshare", "--mount", "--propagation", "private"]
         command = [*space, sys.executable, "-m", "tests.faults.update", folder]
@@ -118,12 +118,12 @@ class Units:
 
 
 def in_system(system: Path, *command: str) -> list[str]:
-    """Returns the arguments of chroot for a command in the box."""
+    """Returns the arguments of chroot for a command in the copied system."""
     options = [one for one in command if one.startswith("--userspec")]
     return [*options, str(system), *(one for one in command if one not in options)]
 
 
-def box(folder: Path) -> Path:
+def copy_of_system(folder: Path) -> Path:
     """Returns a copy of this system's files; what is written to it goes with the mount namespace."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=True, timeout=30)
     for name in ("upper", "work", "system"):
@@ -140,7 +140,7 @@ def box(folder: Path) -> Path:
 
 
 def enter(system: Path, *command: str) -> str:
-    """Runs a command in the box and returns what it printed."""
+    """Runs a command in the copied system and returns what it printed."""
     done = subprocess.run(
         ["chroot", *in_system(system, *command)],
         env=CLEAN,
@@ -222,8 +222,8 @@ def measure(folder: Path) -> int:
         )  # fmt: skip
         stack.callback(console.stop, 10)
         code = console.ask({"do": "enrol", "agent_id": None}, 60)["pairing_code"]
-        (folder / "box").mkdir()
-        system = box(folder / "box")
+        (folder / "computer").mkdir()
+        system = copy_of_system(folder / "computer")
         shutil.copy(package, system / "first.deb")
         enter(system, "dpkg", "--install", "/first.deb")
         for name, mode, owner in ((STATE, 0o700, "threedance-agent"), (RECORD, 0o755, "root")):
@@ -231,7 +231,7 @@ def measure(folder: Path) -> int:
             enter(system, "chown", f"{owner}:{owner}", f"/{name}")
         user = "--userspec=threedance-agent:threedance-agent"
         enter(system, user, "threedance-agent", "pair", json.loads(facts.read_text())["url"], code)
-        units = Units(system, folder / "box.log")
+        units = Units(system, folder / "computer.log")
         stack.callback(units.stop)
         return forwards(system, units, package, shelf, keys) + back(system, units, package, shelf, keys)
 

@@ -20,9 +20,9 @@ from control_plane.access.services.api_keys import PREFIX
 from control_plane.accounts.models import User
 from control_plane.accounts.sessions import SEEN_AT, SIGNED_IN_AT
 from control_plane.tenancy.models import Role
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.matrix.furniture import EVERYTHING, NARROW
-from tests.matrix.house import House
+from tests.matrix.tenant import Tenant
 from tests.matrix.world import ROLES_MAY, VISIT, World
 
 IS_WHOLE = os.environ.get("THREEDANCE_TEST_MATRIX_ASKS") == "all"
@@ -34,7 +34,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 class Asker:
     """One who asks.
 
-    `roles` maps a house's name to the role there; `agent_of` is the house of the box that an agent is. `token` makes the
+    `roles` maps a house's name to the role there; `agent_of` is the house of the agent that an agent is. `token` makes the
     Authorization header of one call; it is good once.
     """
 
@@ -80,7 +80,7 @@ class Asker:
     @property
     def administers(self) -> str:
         """The house whose admin site opens; empty for none."""
-        return next((house for house, role in self.roles.items() if role is Role.ADMIN), "")
+        return next((tenant for tenant, role in self.roles.items() if role is Role.ADMIN), "")
 
     def at(self, address: str) -> "Asker":
         """Returns who this one is to an address: a key is heard by the API alone."""
@@ -93,16 +93,16 @@ class Asker:
         """Whether this one asks the API alone: of all keys, one asks everything else too, and is nobody there."""
         return self.lends is not None and self.name != "key of the admin"
 
-    def standing(self, house: str, class_key: str) -> Standing:
+    def standing(self, tenant: str, class_key: str) -> Standing:
         """Returns what this one is to a house and to a class in it, for the rule that the product decides by."""
-        role = self.roles.get(house)
-        held = self.held.get((house, class_key))
+        role = self.roles.get(tenant)
+        held = self.held.get((tenant, class_key))
         ends_at = timezone.now() + timedelta(hours=1)
         return Standing(
             role=role,
             allowed=ROLES_MAY.get(role, effective(role, None)) if role else frozenset(),
             rights=(held,) if held else (),
-            visits=(Visit(UUID(int=1), VISIT, ends_at),) if self.visits == house else (),
+            visits=(Visit(UUID(int=1), VISIT, ends_at),) if self.visits == tenant else (),
         )
 
     def headers(self) -> dict[str, str]:
@@ -147,11 +147,11 @@ def make_askers(world: World) -> dict[str, Asker]:
         Asker("other admin", other.people["admin"], {"other": Role.ADMIN}),
         Asker("operator", world.people["olga"]),
         Asker("operator inside", world.people["otto"], visits="own"),
-        Asker("agent", agent_of="own", token=own.box.authorization),
-        Asker("other agent", agent_of="other", token=other.box.authorization),
+        Asker("agent", agent_of="own", token=own.agent_client.authorization),
+        Asker("other agent", agent_of="other", token=other.agent_client.authorization),
         Asker("revoked agent", token=own.revoked.authorization),
-        Asker("false agent", token=lambda: _false(own.box, other.box)),
-        Asker("lying agent", token=lambda: _lying(own.box, other.box)),
+        Asker("false agent", token=lambda: _false(own.agent_client, other.agent_client)),
+        Asker("lying agent", token=lambda: _lying(own.agent_client, other.agent_client)),
         *_keys(world),
     ]
     for asker in found:
@@ -165,12 +165,12 @@ def _keys(world: World) -> Iterator[Asker]:
     own, other = world.own, world.other
 
     def key(
-        name: str, house: House, person: str, role: Role | None = None, whose: str = "", **more: Any
+        name: str, tenant: Tenant, person: str, role: Role | None = None, whose: str = "", **more: Any
     ) -> Asker:
-        bearer = f"Bearer {house.secrets[person]}"
-        user = world.people["both"] if person == "both" else house.people.get(whose or person)
+        bearer = f"Bearer {tenant.secrets[person]}"
+        user = world.people["both"] if person == "both" else tenant.people.get(whose or person)
         more.setdefault("lends", EVERYTHING)
-        return Asker(name, user, {house.name: role} if role else {}, token=lambda: bearer, **more)
+        return Asker(name, user, {tenant.name: role} if role else {}, token=lambda: bearer, **more)
 
     yield key("key of the admin", own, "admin", Role.ADMIN)
     yield key("narrow key", own, "narrow", Role.ADMIN, "admin", lends=NARROW)
@@ -200,11 +200,11 @@ def _signed_in(user: User) -> str:
     return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
-def _false(claimed: Box, signer: Box) -> str:
-    """A token that names another studio's box, signed by one's own key."""
+def _false(claimed: AgentClient, signer: AgentClient) -> str:
+    """A token that names another studio's agent, signed by one's own key."""
     return f"Bearer {claimed.token(key=signer.identity)}"
 
 
-def _lying(claimed: Box, signer: Box) -> str:
+def _lying(claimed: AgentClient, signer: AgentClient) -> str:
     """One's own token that says it is of another studio."""
     return f"Bearer {signer.token(std=str(claimed.answer.studio_id))}"

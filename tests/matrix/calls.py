@@ -16,12 +16,12 @@ from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat
 from shared.protocol.status import RecordingState
 from shared.protocol.upload import CommitItem, CommitRequest, GapsRequest, IntentRequest
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.footage import START_AT
 from tests.control_plane.scenes import status_of
 from tests.matrix.expected import State, Target
-from tests.matrix.house import House
 from tests.matrix.routes import Route
+from tests.matrix.tenant import Tenant
 from tests.matrix.world import World
 
 MISSING = UUID("00000000-0000-7000-8000-000000000000")
@@ -69,26 +69,26 @@ def targets(route: Route) -> list[Target]:
 
 def call(world: World, route: Route, method: str, target: Target) -> Call:
     """Returns the request for one cell."""
-    house, away = (world.other, world.own) if target.studio == "other" else (world.own, world.other)
-    values = {name: _value(name, route, house, away, target) for name in route.parameters}
+    tenant, away = (world.other, world.own) if target.studio == "other" else (world.own, world.other)
+    values = {name: _value(name, route, tenant, away, target) for name in route.parameters}
     path = "/" + _filled(route.address, values)
     if method not in ("POST", "PUT", "PATCH"):
         return Call(path)
-    source = away if target.state is State.FOREIGN else house
-    body, content_type = _body(route, house, source)
+    source = away if target.state is State.FOREIGN else tenant
+    body, content_type = _body(route, tenant, source)
     if route.name == "agent-object":
         path = f"{path}?{urlencode({'size': 1, 'sha256': '00' * 32, 'expires': 4102444800, 'signature': '00' * 32})}"
     return Call(path, body, content_type)
 
 
-def _value(name: str, route: Route, house: House, away: House, target: Target) -> object:
+def _value(name: str, route: Route, tenant: Tenant, away: Tenant, target: Target) -> object:
     if name == "slug":
-        return "no-such-studio" if target.studio == "none" else house.slug
+        return "no-such-studio" if target.studio == "none" else tenant.slug
     state = target.state
     last = route.parameters[-1] == name
     if state is State.MISSING:
         return MISSING
-    source = away if state is State.FOREIGN or (state is State.MIXED and last) else house
+    source = away if state is State.FOREIGN or (state is State.MIXED and last) else tenant
     granted = state is State.GRANTED or (state is State.SIBLING and name == "class_id")
     which = "granted_class" if granted else "shredded" if state is State.SHREDDED else "class"
     if route.name.endswith(":stop"):
@@ -149,11 +149,11 @@ def _filled(address: str, values: dict[str, object]) -> str:
     return text
 
 
-def _body(route: Route, house: House, source: House) -> tuple[bytes, str]:
+def _body(route: Route, tenant: Tenant, source: Tenant) -> tuple[bytes, str]:
     builder = _BODIES.get(route.name)
     if builder is None:
         return (b"{}", JSON) if route.address.startswith("api/") else (b"", FORM)
-    value = builder(house, source)
+    value = builder(tenant, source)
     if route.address.startswith("api/"):
         return json.dumps(value).encode(), JSON
     if isinstance(value, dict):
@@ -161,20 +161,20 @@ def _body(route: Route, house: House, source: House) -> tuple[bytes, str]:
     return (value, BYTES) if isinstance(value, bytes) else (encode(value), JSON)
 
 
-def _intent(house: House, source: House) -> Any:
+def _intent(tenant: Tenant, source: Tenant) -> Any:
     # The third segment of a class was announced and never came; announced anew, it belongs to no other class.
     return IntentRequest(
         manifests=(source.cuts[-1].manifest, replace(source.cuts[-1].manifest, segment_id=new_id()))
     )
 
 
-def _commit(house: House, source: House) -> Any:
+def _commit(tenant: Tenant, source: Tenant) -> Any:
     first = source.cuts[0].manifest
     item = CommitItem(segment_id=first.segment_id, size_bytes=first.size_bytes, sha256=first.sha256)
     return CommitRequest(items=(item,))
 
 
-def _gaps(house: House, source: House) -> Any:
+def _gaps(tenant: Tenant, source: Tenant) -> Any:
     gap = GapRecord(
         gap_id=GapId(new_id()),
         class_session_id=ClassSessionId(source.ids["class"]),
@@ -187,31 +187,31 @@ def _gaps(house: House, source: House) -> Any:
 
 
 _BODIES: dict[str, Any] = {
-    "portal:change_role": lambda house, source: {"role": "instructor"},
-    "api:guardianships": lambda house, source: {
-        "user_id": str(house.people["childless"].id),
+    "portal:change_role": lambda tenant, source: {"role": "instructor"},
+    "api:guardianships": lambda tenant, source: {
+        "user_id": str(tenant.people["childless"].id),
         "relation": "parent",
     },
-    "portal:sign_in": lambda house, source: {"session_hours": "12"},
-    "api:member": lambda house, source: {"role": "instructor"},
-    "api:dancer": lambda house, source: {"note": "in the first row"},
-    "api:dancers": lambda house, source: {"name": "Nova"},
-    "portal:add_dancer": lambda house, source: {"name": "Nova"},
-    "portal:dancer": lambda house, source: {"name": "Nova"},
-    "portal:roster": lambda house, source: {"dancer": source.ids["dancer"]},
-    "portal:administer": lambda house, source: {"studio": source.slug},
-    "portal:record": lambda house, source: {"title": "Tango"},
-    "portal:add_agent": lambda house, source: {"agent_name": "Box", "replaces": ""},
-    "portal:agent_uploads": lambda house, source: {"opens": "22:00", "closes": "06:00", "mbit_per_s": "8"},
-    "agent-pair": lambda house, source: Box().pair_request(source.code),
-    "agent-report": lambda house, source: Heartbeat(
+    "portal:sign_in": lambda tenant, source: {"session_hours": "12"},
+    "api:member": lambda tenant, source: {"role": "instructor"},
+    "api:dancer": lambda tenant, source: {"note": "in the first row"},
+    "api:dancers": lambda tenant, source: {"name": "Nova"},
+    "portal:add_dancer": lambda tenant, source: {"name": "Nova"},
+    "portal:dancer": lambda tenant, source: {"name": "Nova"},
+    "portal:roster": lambda tenant, source: {"dancer": source.ids["dancer"]},
+    "portal:administer": lambda tenant, source: {"studio": source.slug},
+    "portal:record": lambda tenant, source: {"title": "Tango"},
+    "portal:add_agent": lambda tenant, source: {"agent_name": "Box", "replaces": ""},
+    "portal:agent_uploads": lambda tenant, source: {"opens": "22:00", "closes": "06:00", "mbit_per_s": "8"},
+    "agent-pair": lambda tenant, source: AgentClient().pair_request(source.code),
+    "agent-report": lambda tenant, source: Heartbeat(
         status=status_of(source.ids["running"], RecordingState.RECORDING)
     ),
     "agent-intent": _intent,
     "agent-commit": _commit,
     "agent-gaps": _gaps,
-    "agent-object": lambda house, source: b"x",
-    "signin_link": lambda house, source: {"token": "no-such-token"},
+    "agent-object": lambda tenant, source: b"x",
+    "signin_link": lambda tenant, source: {"token": "no-such-token"},
 }
 
 

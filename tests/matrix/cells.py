@@ -16,7 +16,7 @@ from django.test.client import ClientHandler, RequestFactory
 from control_plane.common.scoping import studio_scope
 from tests.matrix.actors import Asker
 from tests.matrix.calls import Call
-from tests.matrix.house import House, tenant_tables
+from tests.matrix.tenant import Tenant, tenant_tables
 from tests.matrix.world import World
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -60,7 +60,7 @@ class Desk:
 
     def begin(self) -> None:
         """Takes the rows as they are now for what they were when the test began."""
-        self.before = {house.name: fingerprint(house.studio.id) for house in self.world.houses}
+        self.before = {tenant.name: fingerprint(tenant.studio.id) for tenant in self.world.tenants}
 
     def changes(self, since: dict[str, int]) -> dict[str, set[str]]:
         """Returns studio -> the tables in which its rows are not what they were when the test began.
@@ -72,8 +72,8 @@ class Desk:
         if not touched:
             return {}
         return {
-            house.name: changed(self.before[house.name], fingerprint(house.studio.id, touched))
-            for house in self.world.houses
+            tenant.name: changed(self.before[tenant.name], fingerprint(tenant.studio.id, touched))
+            for tenant in self.world.tenants
         }
 
     def ask(
@@ -116,31 +116,31 @@ class Desk:
 
 
 def leaks(
-    answer: Answer, asker: Asker, call: Call, houses: list[House], *, known: frozenset[str] = frozenset()
+    answer: Answer, asker: Asker, call: Call, tenants: list[Tenant], *, known: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Yields what of `houses` stands in an answer; what the asker sent does not count, nor the ids in `known`."""
+    """Yields what of `tenants` stands in an answer; what the asker sent does not count, nor the ids in `known`."""
     sent = unquote(call.path).encode() + call.body
-    for house in houses:
+    for tenant in tenants:
         text = answer.everything
-        for found in set(re.findall(re.escape(house.prefix) + rb"[\w-]+", text, re.IGNORECASE)):
+        for found in set(re.findall(re.escape(tenant.prefix) + rb"[\w-]+", text, re.IGNORECASE)):
             if found not in sent and not _is_own(found, asker):
-                yield f"the word {found.decode()} of the studio {house.name}"
-        for found in {match.decode() for match in _UUID.findall(text)} & house.rows - known:
+                yield f"the word {found.decode()} of the studio {tenant.name}"
+        for found in {match.decode() for match in _UUID.findall(text)} & tenant.rows - known:
             if found.encode() not in sent:
-                yield f"the id {found} of a row of the studio {house.name}"
-        for piece in house.raw:
+                yield f"the id {found} of a row of the studio {tenant.name}"
+        for piece in tenant.raw:
             if piece in text or piece.hex().encode() in text:
-                yield f"bytes of a key or of footage of the studio {house.name}"
+                yield f"bytes of a key or of footage of the studio {tenant.name}"
                 break
 
 
-def forbidden_houses(world: World, asker: Asker, studio: str) -> list[House]:
+def forbidden_houses(world: World, asker: Asker, studio: str) -> list[Tenant]:
     """Returns the studios of which nothing may be met in an answer to an address of `studio` (empty: of none)."""
     allowed = {asker.agent_of, asker.visits, *(asker.roles if asker.signed_in else ())}
     if studio and studio in allowed:
         # Members of both sees nothing of the one under the address of the other.
         allowed = {studio}
-    return [house for house in world.houses if house.name not in allowed]
+    return [tenant for tenant in world.tenants if tenant.name not in allowed]
 
 
 def _is_own(found: bytes, asker: Asker) -> bool:

@@ -78,9 +78,9 @@ def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool
     return bool(judge(standing, action, owns=lambda: owns))
 
 
-def belongs(asker: Asker, house: str) -> bool:
+def belongs(asker: Asker, tenant: str) -> bool:
     """Says whether a studio's pages open at all."""
-    return asker.roles.get(house) is not None or asker.visits == house
+    return asker.roles.get(tenant) is not None or asker.visits == tenant
 
 
 def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str) -> frozenset[int]:
@@ -95,7 +95,7 @@ def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str
         case "anyone" | "bearer":
             return rule.signed_out if rule.signed_out and not asker.signed_in else rule.answer
         case "signed in":
-            if asker.signed_in and any(_may_not_use_a_key(asker, house) for house in asker.roles):
+            if asker.signed_in and any(_may_not_use_a_key(asker, tenant) for tenant in asker.roles):
                 return frozenset({FORBIDDEN})
             return rule.answer if asker.signed_in else rule.signed_out or frozenset({SIGN_IN_PAGE})
         case "agent":
@@ -147,8 +147,8 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
     return answer
 
 
-def _may_not_use_a_key(asker: Asker, house: str) -> bool:
-    here = Target(house, State.PRESENT)
+def _may_not_use_a_key(asker: Asker, tenant: str) -> bool:
+    here = Target(tenant, State.PRESENT)
     return asker.lends is not None and not may(asker, Action.USE_API, here, on_class=False)
 
 
@@ -157,15 +157,15 @@ def unlisted(method: str) -> frozenset[int]:
     return frozenset({302, 401, NOT_FOUND, FORBIDDEN, WRONG_METHOD, *([200] if method == "OPTIONS" else [])})
 
 
-def may_write(asker: Asker, house: str, target: Target | None, *, bearer: bool = False) -> bool:
+def may_write(asker: Asker, tenant: str, target: Target | None, *, bearer: bool = False) -> bool:
     """Says whether anything of a studio may change because of this asker; `target` None: of many targets.
 
     Args:
         bearer: whoever holds a code may: the code is the studio's that made it, whoever sends it.
     """
     if bearer:
-        return target is not None and house == ("own" if target.state is State.PRESENT else "other")
-    return house in (asker.agent_of, asker.visits) or house in asker.roles
+        return target is not None and tenant == ("own" if target.state is State.PRESENT else "other")
+    return tenant in (asker.agent_of, asker.visits) or tenant in asker.roles
 
 
 def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state: State) -> frozenset[int]:

@@ -47,7 +47,7 @@ from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from shared.protocol.upload import CommitItem, PutTarget
 from tests.control_plane.footage import START_AT, Cut, cuts, film
 from tests.control_plane.scenes import POSITIONS, status_of
-from tests.matrix.house import House, word
+from tests.matrix.tenant import Tenant, word
 
 EVERYTHING = DEFAULTS[Role.ADMIN]
 
@@ -55,131 +55,131 @@ EVERYTHING = DEFAULTS[Role.ADMIN]
 NARROW = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.USE_API})
 
 
-def _fleet(house: House) -> None:
-    admin = house.people["admin"].actor
-    with studio_scope(house.studio.id):
+def _fleet(tenant: Tenant) -> None:
+    admin = tenant.people["admin"].actor
+    with studio_scope(tenant.studio.id):
         for key in ("room", "spare_room"):
-            house.ids[key] = administration_services.create_room(
-                house.studio, name=word(house.name, "room"), actor=admin
+            tenant.ids[key] = administration_services.create_room(
+                tenant.studio, name=word(tenant.name, "room"), actor=admin
             ).id
-    for key, box in (("agent", house.box), ("revoked", house.revoked)):
-        code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
-        box.answer = pairing.claim_pairing_code(box.pair_request(code.text))
-        house.ids[key] = box.agent_id
-    with studio_scope(house.studio.id):
-        room, agent = Room.objects.get(pk=house.ids["room"]), Agent.objects.get(pk=house.ids["agent"])
+    for key, agent_client in (("agent", tenant.agent_client), ("revoked", tenant.revoked)):
+        code = pairing.create_pairing_code(tenant.studio, actor=admin, agent_name=word(tenant.name, "agent"))
+        agent_client.answer = pairing.claim_pairing_code(agent_client.pair_request(code.text))
+        tenant.ids[key] = agent_client.agent_id
+    with studio_scope(tenant.studio.id):
+        room, agent = Room.objects.get(pk=tenant.ids["room"]), Agent.objects.get(pk=tenant.ids["agent"])
         for position in POSITIONS:
             camera = fleet.add_camera(
                 room,
                 agent,
-                name=word(house.name, "camera"),
+                name=word(tenant.name, "camera"),
                 position=position,
-                address=f"rtsp://user:{word(house.name, 'secret')}@10.0.0.1/{word(house.name, 'path')}",
+                address=f"rtsp://user:{word(tenant.name, 'secret')}@10.0.0.1/{word(tenant.name, 'path')}",
                 actor=admin,
             )
-            house.ids["camera"] = house.ids.get("camera", camera.id)
+            tenant.ids["camera"] = tenant.ids.get("camera", camera.id)
         # Where a class can be started: in the first room, one is running.
         fleet.add_camera(
-            Room.objects.get(pk=house.ids["spare_room"]),
+            Room.objects.get(pk=tenant.ids["spare_room"]),
             agent,
-            name=word(house.name, "camera"),
+            name=word(tenant.name, "camera"),
             position=POSITIONS[0],
-            address=f"rtsp://10.0.0.1/{word(house.name, 'path')}",
+            address=f"rtsp://10.0.0.1/{word(tenant.name, 'path')}",
             actor=admin,
         )
-        fleet.revoke_agent(Agent.objects.get(pk=house.ids["revoked"]), reason="stolen", actor=admin)
-        code = pairing.create_pairing_code(house.studio, actor=admin, agent_name=word(house.name, "agent"))
-        house.code, house.ids["pairing"] = code.text, code.row.id
+        fleet.revoke_agent(Agent.objects.get(pk=tenant.ids["revoked"]), reason="stolen", actor=admin)
+        code = pairing.create_pairing_code(tenant.studio, actor=admin, agent_name=word(tenant.name, "agent"))
+        tenant.code, tenant.ids["pairing"] = code.text, code.row.id
         # A code is good for minutes; a run on a busy machine takes longer.
         PairingCode.objects.update(expires_at=timezone.now() + timedelta(hours=6))
 
 
-def _classes(house: House, folder: Path) -> None:
-    teacher, viewer = house.people["instructor"].actor, house.people["viewer"].actor
-    caller = Caller(house.box.agent_id, house.studio.id, "10.0.0.7")
+def _classes(tenant: Tenant, folder: Path) -> None:
+    teacher, viewer = tenant.people["instructor"].actor, tenant.people["viewer"].actor
+    caller = Caller(tenant.agent_client.agent_id, tenant.studio.id, "10.0.0.7")
     for key in ("class", "granted_class", "shredded", "running"):
-        with studio_scope(house.studio.id):
-            room = Room.objects.get(pk=house.ids["room"])
-            row = recordings.start_class(room, title=word(house.name, "title"), actor=teacher)
-            house.ids[key] = row.id
+        with studio_scope(tenant.studio.id):
+            room = Room.objects.get(pk=tenant.ids["room"])
+            row = recordings.start_class(room, title=word(tenant.name, "title"), actor=teacher)
+            tenant.ids[key] = row.id
             recipient = vault.recipient()
         made = list(
             cuts(
                 film(folder, seconds=3),
                 each=1,
-                first_sequence=1 + 10 * len(house.cuts),
+                first_sequence=1 + 10 * len(tenant.cuts),
                 class_session_id=row.id,
-                camera_id=house.ids["camera"],
+                camera_id=tenant.ids["camera"],
                 recipient=recipient,
             )
         )
-        house.cuts.extend(made)
+        tenant.cuts.extend(made)
         _upload(caller, made[:2])
-        house.ids[f"{key}.segment"] = made[0].manifest.segment_id
-        with studio_scope(house.studio.id):
-            house.ids[f"{key}.track"] = row.tracks.get(camera_id=house.ids["camera"]).id
-        _trouble(house, caller, row, made[2])
+        tenant.ids[f"{key}.segment"] = made[0].manifest.segment_id
+        with studio_scope(tenant.studio.id):
+            tenant.ids[f"{key}.track"] = row.tracks.get(camera_id=tenant.ids["camera"]).id
+        _trouble(tenant, caller, row, made[2])
         fleet_reports.apply_message(Heartbeat(status=status_of(row.id, RecordingState.RECORDING)), caller)
         if key == "class":
-            _fault(house, made[1])
+            _fault(tenant, made[1])
         if key != "running":
-            with studio_scope(house.studio.id):
+            with studio_scope(tenant.studio.id):
                 row = ClassSession.objects.get(pk=row.id)
                 touch_replay(row, actor=viewer)
                 recordings.stop_class(row, actor=teacher)
                 ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
-    house.raw = [cut.key for cut in house.cuts]
-    house.raw += [cut.content[at : at + 24] for cut in house.cuts for at in (0, len(cut.content) - 24)]
+    tenant.raw = [cut.key for cut in tenant.cuts]
+    tenant.raw += [cut.content[at : at + 24] for cut in tenant.cuts for at in (0, len(cut.content) - 24)]
 
 
-def _fault(house: House, cut: Cut) -> None:
+def _fault(tenant: Tenant, cut: Cut) -> None:
     """Says of a segment that it is damaged in its store, which the next check finds to be untrue."""
-    with studio_scope(house.studio.id):
+    with studio_scope(tenant.studio.id):
         row = Segment.objects.get(pk=cut.manifest.segment_id)
         place = ObjectLocation(row.store_id, row.object_key)
         record_damage(
-            [DamageFinding(row.id, place, DamageKind.HASH, word(house.name, "note"))], actor=inspect.SYSTEM
+            [DamageFinding(row.id, place, DamageKind.HASH, word(tenant.name, "note"))], actor=inspect.SYSTEM
         )
-        IntegrityScan.objects.create(studio=house.studio, depth=ScanDepth.HASH, begun_at=timezone.now())
+        IntegrityScan.objects.create(studio=tenant.studio, depth=ScanDepth.HASH, begun_at=timezone.now())
 
 
-def _dancers(house: House) -> None:
-    admin = house.people["admin"].actor
-    with studio_scope(house.studio.id):
+def _dancers(tenant: Tenant) -> None:
+    admin = tenant.people["admin"].actor
+    with studio_scope(tenant.studio.id):
         for key in ("dancer", "dancer_of_nobody"):
-            facts = NewDancer(name=word(house.name, "dancer"), note=word(house.name, "note"))
-            house.ids[key] = people_services.add_dancer(house.studio, facts, actor=admin).id
-        dancer = Dancer.objects.get(pk=house.ids["dancer"])
+            facts = NewDancer(name=word(tenant.name, "dancer"), note=word(tenant.name, "note"))
+            tenant.ids[key] = people_services.add_dancer(tenant.studio, facts, actor=admin).id
+        dancer = Dancer.objects.get(pk=tenant.ids["dancer"])
         tie = people_services.start_guardianship(
-            dancer, house.people["guardian"], Relation.PARENT, actor=admin
+            dancer, tenant.people["guardian"], Relation.PARENT, actor=admin
         )
-        house.ids["guardianship"] = tie.id
-        row = ClassSession.objects.get(pk=house.ids["class"])
+        tenant.ids["guardianship"] = tie.id
+        row = ClassSession.objects.get(pk=tenant.ids["class"])
         save_roster(row, [dancer.id], confirm=True, actor=admin)
 
 
-def _settings(house: House) -> None:
+def _settings(tenant: Tenant) -> None:
     """Leaves a provider, an invitation, a key of the API and an alert."""
-    admin = house.people["admin"].actor
-    offer = invite(house.studio, f"{word(house.name, 'guest')}@example.org", Role.VIEWER, actor=admin)
-    key = _keys(house)
-    with studio_scope(house.studio.id):
+    admin = tenant.people["admin"].actor
+    offer = invite(tenant.studio, f"{word(tenant.name, 'guest')}@example.org", Role.VIEWER, actor=admin)
+    key = _keys(tenant)
+    with studio_scope(tenant.studio.id):
         provider = IdentityProvider.objects.create(
-            studio=house.studio,
+            studio=tenant.studio,
             kind=ProviderKind.OIDC,
-            name=word(house.name, "provider"),
-            issuer=f"https://{word(house.name, 'issuer')}.example.org",
-            client_id=word(house.name, "client"),
-            domains=[f"{word(house.name, 'domain')}.example.org"],
+            name=word(tenant.name, "provider"),
+            issuer=f"https://{word(tenant.name, 'issuer')}.example.org",
+            client_id=word(tenant.name, "client"),
+            domains=[f"{word(tenant.name, 'domain')}.example.org"],
             enabled=False,
         )
         alert = Alert.objects.create(
-            studio=house.studio,
+            studio=tenant.studio,
             rule="many_classes",
-            occasion=word(house.name, "alert"),
+            occasion=word(tenant.name, "alert"),
             raised_at=timezone.now(),
         )
-    house.ids |= {
+    tenant.ids |= {
         "invitation": offer.invitation.id,
         "key": key.id,
         "provider": provider.id,
@@ -187,41 +187,41 @@ def _settings(house: House) -> None:
     }
 
 
-def _keys(house: House) -> ApiKey:
+def _keys(tenant: Tenant) -> ApiKey:
     """Makes a key of the API for each kind of person; returns one of the admin's."""
     soon = timezone.now() + timedelta(days=7)
     made: dict[str, ApiKey] = {}
     for whose in ("admin", "narrow", "instructor", "partner"):
-        person = house.people["admin" if whose == "narrow" else whose]
-        made[whose], house.secrets[whose] = make_api_key(
-            house.studio,
-            name=word(house.name, "key"),
+        person = tenant.people["admin" if whose == "narrow" else whose]
+        made[whose], tenant.secrets[whose] = make_api_key(
+            tenant.studio,
+            name=word(tenant.name, "key"),
             actions=NARROW if whose == "narrow" else EVERYTHING,
             expires_at=soon,
             actor=person.actor,
         )
     # Made while these people were admins; what they are now is what counts.
     for whose in ("viewer", "guardian", "ended", "inactive", "revoked key", "expired key"):
-        lend_key(house, whose, house.people.get(whose, house.people["admin"]))
-    with studio_scope(house.studio.id):
+        lend_key(tenant, whose, tenant.people.get(whose, tenant.people["admin"]))
+    with studio_scope(tenant.studio.id):
         now = timezone.now()
         # Ahead of the clock: noting that a key was used is a write in each of thousands of requests.
         ApiKey.objects.update(last_used_at=now + timedelta(hours=1))
         ended = {"revoked_at": now}, {"expires_at": now - timedelta(hours=1)}
         for whose, change in zip(("revoked key", "expired key"), ended, strict=True):
-            ApiKey.objects.filter(secret_sha256=sha256(house.secrets[whose].encode()).digest()).update(
+            ApiKey.objects.filter(secret_sha256=sha256(tenant.secrets[whose].encode()).digest()).update(
                 **change
             )
     return made["narrow"]
 
 
-def lend_key(house: House, whose: str, person: User) -> None:
-    secret = house.secrets[whose] = PREFIX + secrets.token_urlsafe(32)
-    with studio_scope(house.studio.id):
+def lend_key(tenant: Tenant, whose: str, person: User) -> None:
+    secret = tenant.secrets[whose] = PREFIX + secrets.token_urlsafe(32)
+    with studio_scope(tenant.studio.id):
         ApiKey.objects.create(
-            studio=house.studio,
+            studio=tenant.studio,
             user=person,
-            name=word(house.name, "key"),
+            name=word(tenant.name, "key"),
             shown=secret[:10],
             secret_sha256=sha256(secret.encode()).digest(),
             actions=sorted(EVERYTHING),
@@ -230,14 +230,14 @@ def lend_key(house: House, whose: str, person: User) -> None:
         )
 
 
-def _rights(house: House) -> None:
-    admin = house.people["admin"].actor
-    with studio_scope(house.studio.id):
-        granted = ClassSession.objects.get(pk=house.ids["granted_class"])
-        denied = ClassSession.objects.get(pk=house.ids["class"])
-        right = access_services.give_right(house.people["granted"], Action.REPLAY, granted, actor=admin)
-        access_services.deny_right(house.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
-        house.ids["right"] = right.id
+def _rights(tenant: Tenant) -> None:
+    admin = tenant.people["admin"].actor
+    with studio_scope(tenant.studio.id):
+        granted = ClassSession.objects.get(pk=tenant.ids["granted_class"])
+        denied = ClassSession.objects.get(pk=tenant.ids["class"])
+        right = access_services.give_right(tenant.people["granted"], Action.REPLAY, granted, actor=admin)
+        access_services.deny_right(tenant.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
+        tenant.ids["right"] = right.id
 
 
 def _upload(caller: Caller, made: list[Cut]) -> None:
@@ -257,14 +257,14 @@ def _upload(caller: Caller, made: list[Cut]) -> None:
     ingest.commit_segments(items, caller)
 
 
-def _trouble(house: House, caller: Caller, row: ClassSession, third: Cut) -> None:
+def _trouble(tenant: Tenant, caller: Caller, row: ClassSession, third: Cut) -> None:
     """Leaves a row in every table that a day without mishap leaves empty."""
     ingest.announce_segments([third.manifest], caller)
     ingest.announce_segments([replace(third.manifest, sha256="ab" * 32)], caller)
     gap = GapRecord(
         gap_id=GapId(new_id()),
         class_session_id=ClassSessionId(row.id),
-        camera_id=CameraId(house.ids["camera"]),
+        camera_id=CameraId(tenant.ids["camera"]),
         from_at=START_AT,
         to_at=START_AT,
         reason=GapReason.AGENT_LATE,
@@ -274,10 +274,10 @@ def _trouble(house: House, caller: Caller, row: ClassSession, third: Cut) -> Non
     fleet_reports.apply_message(Hello(protocol=1, agent_version="1", reported=nothing), caller)
 
 
-def furnish(house: House, folder: Path) -> None:
+def furnish(tenant: Tenant, folder: Path) -> None:
     """Fills a studio that has its people."""
-    _fleet(house)
-    _classes(house, folder)
-    _dancers(house)
-    _rights(house)
-    _settings(house)
+    _fleet(tenant)
+    _classes(tenant, folder)
+    _dancers(tenant)
+    _rights(tenant)
+    _settings(tenant)

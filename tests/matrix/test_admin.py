@@ -11,8 +11,8 @@ from tests.matrix.actors import IS_WHOLE, Asker
 from tests.matrix.calls import MISSING, Call
 from tests.matrix.cells import Desk, Tally, Undo, forbidden_houses, leaks, written
 from tests.matrix.expected import State, expected_admin
-from tests.matrix.house import House
 from tests.matrix.policy import AdminRule, Policy
+from tests.matrix.tenant import Tenant
 from tests.matrix.test_routes import listed
 from tests.matrix.usual import is_asked_in_admin
 
@@ -106,7 +106,7 @@ def _all_states(suffix: str, method: str, asker: Asker) -> list[State]:
     return [State.PRESENT] if suffix in asked.get(method, ()) else []
 
 
-def _call(rule: AdminRule, suffix: str, method: str, state: State, home: House, away: House) -> Call:
+def _call(rule: AdminRule, suffix: str, method: str, state: State, home: Tenant, away: Tenant) -> Call:
     key = {State.PRESENT: home, State.FOREIGN: away}[state].one_of.get(rule.model, MISSING) if (
         state is not State.MISSING
     ) else MISSING  # fmt: skip
@@ -124,8 +124,8 @@ def _look_for_an_event(since: dict[str, int], where: str, tally: Tally) -> None:
 def _look_for_writes(
     desk: Desk, since: dict[str, int], where: str, asker: Asker, status: int, tally: Tally
 ) -> None:
-    for house, tables in desk.changes(since).items():
-        if house == asker.administers and status in (200, 302):
+    for tenant, tables in desk.changes(since).items():
+        if tenant == asker.administers and status in (200, 302):
             continue
         if tables:
-            tally.faults.append(f"{where} changed {', '.join(sorted(tables))} of the studio {house}")
+            tally.faults.append(f"{where} changed {', '.join(sorted(tables))} of the studio {tenant}")

@@ -22,11 +22,11 @@ from tests.matrix.actors import Asker
 from tests.matrix.calls import Call
 from tests.matrix.cells import Desk
 from tests.matrix.expected import State, Target, may
-from tests.matrix.house import House
+from tests.matrix.tenant import Tenant
 
 CLASS_KEYS = ("class", "granted_class", "running")
 """Those of a house that lists show: one whose recording was destroyed is in none."""
-Rows = Callable[[House, Asker], set[str]]
+Rows = Callable[[Tenant, Asker], set[str]]
 
 
 def _may(asker: Asker, action: Action, class_key: str = "") -> bool:
@@ -35,37 +35,37 @@ def _may(asker: Asker, action: Action, class_key: str = "") -> bool:
 
 
 def _all_of(model: type[Model], **where: Any) -> Rows:
-    def rows(house: House, asker: Asker) -> set[str]:
-        with studio_scope(house.studio.id):
+    def rows(tenant: Tenant, asker: Asker) -> set[str]:
+        with studio_scope(tenant.studio.id):
             keys = model._default_manager.filter(**where).values_list("pk", flat=True)
             return {str(key) for key in keys}
 
     return rows
 
 
-def _classes(house: House, asker: Asker) -> set[str]:
-    return {str(house.ids[key]) for key in CLASS_KEYS if _may(asker, Action.VIEW_CLASS, key)}
+def _classes(tenant: Tenant, asker: Asker) -> set[str]:
+    return {str(tenant.ids[key]) for key in CLASS_KEYS if _may(asker, Action.VIEW_CLASS, key)}
 
 
-def _api_keys(house: House, asker: Asker) -> set[str]:
+def _api_keys(tenant: Tenant, asker: Asker) -> set[str]:
     """All to who manages the studio, own ones to others; to a key that does not lend that, itself."""
     if _may(asker, Action.MANAGE_STUDIO):
-        return _all_of(ApiKey)(house, asker)
+        return _all_of(ApiKey)(tenant, asker)
     if asker.token is None:
-        return _all_of(ApiKey, user=asker.user)(house, asker)
+        return _all_of(ApiKey, user=asker.user)(tenant, asker)
     secret = asker.token().removeprefix("Bearer ")
-    return _all_of(ApiKey, secret_sha256=sha256(secret.encode()).digest())(house, asker)
+    return _all_of(ApiKey, secret_sha256=sha256(secret.encode()).digest())(tenant, asker)
 
 
-def _people(house: House, asker: Asker) -> set[str]:
+def _people(tenant: Tenant, asker: Asker) -> set[str]:
     """Everybody who is something to the studio now, the operator inside included."""
-    with studio_scope(house.studio.id):
-        members = Membership.objects.exclude(user=house.people["expired"]).filter(user__is_active=True)
+    with studio_scope(tenant.studio.id):
+        members = Membership.objects.exclude(user=tenant.people["expired"]).filter(user__is_active=True)
         return {str(key) for key in members.values_list("user_id", flat=True)}
 
 
-def _log(house: House, asker: Asker) -> set[str]:
-    with studio_scope(house.studio.id):
+def _log(tenant: Tenant, asker: Asker) -> set[str]:
+    with studio_scope(tenant.studio.id):
         return {str(sequence) for sequence in Entry.objects.values_list("sequence", flat=True)}
 
 
@@ -103,16 +103,16 @@ def test_a_list_of_the_api_holds_what_its_reader_may_see(
     name: str, desk: Desk, askers: dict[str, Asker]
 ) -> None:
     field, right, rows = LISTS[name]
-    house = desk.world.own
+    tenant = desk.world.own
     query = urlencode(QUERIES.get(name, {"limit": "200"}))
     read = 0
     for asker in askers.values():
-        answer = desk.ask(asker, "GET", _call(name, house, query), page=False)
+        answer = desk.ask(asker, "GET", _call(name, tenant, query), page=False)
         if answer.status != 200:
             continue
         items = json.loads(answer.body)["items"]
         found = [str(item[field]) for item in items]
-        wanted = rows(house, asker)
+        wanted = rows(tenant, asker)
         assert _may(asker, right), f"{asker.name} was answered"
         if name == "api:log":
             # The log grows by this read, and is longer than a page.
@@ -129,7 +129,7 @@ def test_a_list_of_the_api_holds_what_its_reader_may_see(
 
 
 def test_the_list_of_classes_differs_by_role(desk: Desk, askers: dict[str, Asker]) -> None:
-    house = desk.world.own
+    tenant = desk.world.own
     wanted = {
         "admin": set(CLASS_KEYS),
         "viewer": set(CLASS_KEYS),
@@ -142,9 +142,9 @@ def test_the_list_of_classes_differs_by_role(desk: Desk, askers: dict[str, Asker
         "key of the partner": set(),
     }
     for name, keys in wanted.items():
-        answer = desk.ask(askers[name], "GET", _call("api:classes", house, ""), page=False)
+        answer = desk.ask(askers[name], "GET", _call("api:classes", tenant, ""), page=False)
         found = {item["id"] for item in json.loads(answer.body)["items"]}
-        assert found == {str(house.ids[key]) for key in keys}, name
+        assert found == {str(tenant.ids[key]) for key in keys}, name
 
 
 def test_the_studios_of_somebody_are_their_own(desk: Desk, askers: dict[str, Asker]) -> None:
@@ -152,21 +152,21 @@ def test_the_studios_of_somebody_are_their_own(desk: Desk, askers: dict[str, Ask
         answer = desk.ask(asker, "GET", Call("/api/v1/studios/"), page=False)
         if answer.status == 200:
             found = {item["slug"] for item in json.loads(answer.body)["items"]}
-            assert found == {house.slug for house in desk.world.houses if house.name in asker.roles}
+            assert found == {tenant.slug for tenant in desk.world.tenants if tenant.name in asker.roles}
 
 
 def test_the_page_of_classes_differs_by_role_as_the_list_does(desk: Desk, askers: dict[str, Asker]) -> None:
-    house = desk.world.own
-    with studio_scope(house.studio.id):
-        titles = {key: ClassSession.objects.get(pk=house.ids[key]).title for key in CLASS_KEYS}
+    tenant = desk.world.own
+    with studio_scope(tenant.studio.id):
+        titles = {key: ClassSession.objects.get(pk=tenant.ids[key]).title for key in CLASS_KEYS}
     for asker in askers.values():
         if asker.lends is not None or not asker.signed_in or "own" not in asker.roles:
             continue
-        text = desk.ask(asker, "GET", Call(f"/studio/{house.slug}/classes/")).body.decode()
+        text = desk.ask(asker, "GET", Call(f"/studio/{tenant.slug}/classes/")).body.decode()
         shown = {key for key, title in titles.items() if title in text}
         assert shown == {key for key in CLASS_KEYS if _may(asker, Action.VIEW_CLASS, key)}, asker.name
 
 
-def _call(name: str, house: House, query: str) -> Call:
-    address = ROUTES[name].address.replace("<slug:slug>", house.slug)
+def _call(name: str, tenant: Tenant, query: str) -> Call:
+    address = ROUTES[name].address.replace("<slug:slug>", tenant.slug)
     return Call(f"/{address}?{query}")

@@ -30,8 +30,8 @@ from tests.matrix import routes
 from tests.matrix.actors import Asker
 from tests.matrix.calls import MISSING, Call
 from tests.matrix.cells import Answer, Desk, Tally, Undo, leaks, written
-from tests.matrix.house import House
 from tests.matrix.policy import GROUPS, Policy
+from tests.matrix.tenant import Tenant
 from tests.matrix.test_routes import listed
 from tests.matrix.world import World
 
@@ -91,30 +91,30 @@ def _try_all(
     desk.begin()
     for job in jobs:
         allowed = set() if job.refused else {table for group in writes for table in GROUPS[group]}
-        files = {house.name: _files(house) for house in desk.world.houses}
+        files = {tenant.name: _files(tenant) for tenant in desk.world.tenants}
         since = written()
         with Undo():
             said = _said(job)
             changes = desk.changes(since)
         tally.cells += 1
-        for house in desk.world.houses:
-            found = changes.get(house.name, set())
-            found -= allowed if job.about in ("", house.name) else set()
+        for tenant in desk.world.tenants:
+            found = changes.get(tenant.name, set())
+            found -= allowed if job.about in ("", tenant.name) else set()
             if found:
                 tally.faults.append(
-                    f"{job.name} changed {', '.join(sorted(found))} of the studio {house.name}"
+                    f"{job.name} changed {', '.join(sorted(found))} of the studio {tenant.name}"
                 )
-            if _files(house) != files[house.name] and (job.refused or job.about not in ("", house.name)):
-                tally.faults.append(f"{job.name} changed what lies in the store of the studio {house.name}")
+            if _files(tenant) != files[tenant.name] and (job.refused or job.about not in ("", tenant.name)):
+                tally.faults.append(f"{job.name} changed what lies in the store of the studio {tenant.name}")
             # Who runs the server may read which studio a job was about; the id is all that is said of it.
             ids = (
-                frozenset({str(house.studio.id)})
-                if job.of == "each" or job.about == house.name
+                frozenset({str(tenant.studio.id)})
+                if job.of == "each" or job.about == tenant.name
                 else frozenset[str]()
             )
             tally.leaks += [
                 f"{job.name}: {leak}"
-                for leak in leaks(said, NOBODY, Call(" ".join(job.sent)), [house], known=ids)
+                for leak in leaks(said, NOBODY, Call(" ".join(job.sent)), [tenant], known=ids)
             ]
     note("cells", tally.cells)
     note("leaks", len(tally.leaks))
@@ -136,8 +136,10 @@ def _task_jobs(name: str, of: str, world: World) -> Iterator[Job]:
             ("a thing of the other studio", own, other, True),
             ("a thing of this studio under the other's name", other, own, True),
         ]
-        for words, house, owner, refused in cases:
-            yield Job(f"{short} of {words}", _given(task, house, parameter, make, owner), house.name, refused)
+        for words, tenant, owner, refused in cases:
+            yield Job(
+                f"{short} of {words}", _given(task, tenant, parameter, make, owner), tenant.name, refused
+            )
         yield Job(
             f"{short} of what is not there",
             lambda: task(studio=str(own.studio.id), **{parameter: str(MISSING)}),
@@ -145,40 +147,40 @@ def _task_jobs(name: str, of: str, world: World) -> Iterator[Job]:
             True,
         )
     elif of == "each":
-        for house in (own, other):
-            yield Job(f"{short} over {house.name} alone", _sweep(task, house), house.name, of=of)
+        for tenant in (own, other):
+            yield Job(f"{short} over {tenant.name} alone", _sweep(task, tenant), tenant.name, of=of)
     else:
         yield Job(short, task, "", of=of)
 
 
 def _given(
-    task: Any, house: House, parameter: str, make: Callable[[House], UUID], owner: House
+    task: Any, tenant: Tenant, parameter: str, make: Callable[[Tenant], UUID], owner: Tenant
 ) -> Callable[[], object]:
     named = {parameter: str(make(owner))}
-    return lambda: task(studio=str(house.studio.id), **named)
+    return lambda: task(studio=str(tenant.studio.id), **named)
 
 
-def _probe(house: House) -> UUID:
-    with studio_scope(house.studio.id):
-        return UUID(str(StoreProbe.objects.get_or_create(studio=house.studio)[0].id))
+def _probe(tenant: Tenant) -> UUID:
+    with studio_scope(tenant.studio.id):
+        return UUID(str(StoreProbe.objects.get_or_create(studio=tenant.studio)[0].id))
 
 
-def _move(house: House) -> UUID:
-    with studio_scope(house.studio.id):
-        return UUID(str(StoreMigration.objects.get_or_create(studio=house.studio)[0].id))
+def _move(tenant: Tenant) -> UUID:
+    with studio_scope(tenant.studio.id):
+        return UUID(str(StoreMigration.objects.get_or_create(studio=tenant.studio)[0].id))
 
 
-_THINGS: dict[str, tuple[str, Callable[[House], UUID]]] = {
+_THINGS: dict[str, tuple[str, Callable[[Tenant], UUID]]] = {
     "run_store_probe": ("probe_id", _probe),
     "continue_migration": ("migration_id", _move),
 }
 """Task -> the parameter that names a thing, and what makes one."""
 
 
-def _sweep(task: Any, house: House) -> Callable[[], object]:
+def _sweep(task: Any, tenant: Tenant) -> Callable[[], object]:
     def run() -> None:
         with pytest.MonkeyPatch.context() as patch, time_machine.travel(datetime.now(UTC) + LATER, tick=True):
-            patch.setattr(sweeping, "studio_ids", lambda reason: [house.studio.id])
+            patch.setattr(sweeping, "studio_ids", lambda reason: [tenant.studio.id])
             task()
 
     return run
@@ -261,7 +263,7 @@ def _logged(output: io.StringIO) -> Iterator[None]:
         logging.disable(logging.WARNING)
 
 
-def _files(house: House) -> set[str]:
+def _files(tenant: Tenant) -> set[str]:
     """Returns what lies in the platform's store under a studio's name."""
     root = servers.STATE / "objects" / servers.WORKER
-    return {str(path) for path in root.rglob("*") if str(house.studio.id) in path.parts}
+    return {str(path) for path in root.rglob("*") if str(tenant.studio.id) in path.parts}

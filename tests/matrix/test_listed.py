@@ -4,8 +4,8 @@ import pytest
 
 from control_plane.access.access import Action
 from tests.matrix import routes
-from tests.matrix.house import tenant_tables
 from tests.matrix.policy import GROUPS, METHODS, Policy, read_policy
+from tests.matrix.tenant import tenant_tables
 
 POLICY = read_policy()
 WHO = ("anyone", "bearer", "signed in", "member", "admin", "agent", "operator", "nobody")

@@ -78,7 +78,7 @@ def _cells(route: Route, rules: list[Rule], method: str, asker: Asker) -> Iterat
 def _all_cells(route: Route, rule: Rule | None, method: str, asker: Asker) -> Iterator[tuple[Target, bool]]:
     """Yields all that is asked for.
 
-    Those who are nobody to a kind of address (boxes to pages, people to the boxes' addresses, those who have left) ask
+    Those who are nobody to a kind of address (agents to pages, people to the agents' addresses, those who have left) ask
     for what is there and for nothing else; so do methods that the table does not list.
     """
     usual = asker.asks_all and bool(asker.agent_of) == route.address.startswith("agent/")
@@ -117,7 +117,9 @@ def _judge(
     forbidden = forbidden_houses(desk.world, asker, under)
     if rule.kind == "bearer":
         # Whoever holds a studio's pairing code is told the studio's name.
-        forbidden = [house for house in forbidden if (house.name == "own") != (target.state is State.PRESENT)]
+        forbidden = [
+            tenant for tenant in forbidden if (tenant.name == "own") != (target.state is State.PRESENT)
+        ]
     if rule.kind == "operator" and asker.is_operator:
         # Operators see that studios exist, by name and id; what is in them is looked for in their visits.
         forbidden = []
@@ -134,11 +136,11 @@ def _look_for_writes(
     cell: str,
     tally: Tally,
 ) -> None:
-    for house, tables in desk.changes(since).items():
-        if may_write(asker, house, target, bearer=any(rule.kind == "bearer" for rule in rules)):
+    for tenant, tables in desk.changes(since).items():
+        if may_write(asker, tenant, target, bearer=any(rule.kind == "bearer" for rule in rules)):
             tables -= {table for rule in rules for group in rule.writes for table in GROUPS[group]}
         if tables:
-            tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {house}")
+            tally.faults.append(f"{cell} changed {', '.join(sorted(tables))} of the studio {tenant}")
 
 
 def _look_for_demands(

@@ -1,4 +1,4 @@
-"""The boxes' websocket, opened by everybody: boxes of a studio come in, nobody else gets further than 401."""
+"""The agents' websocket, opened by everybody: agents of a studio come in, nobody else gets further than 401."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.matrix.world import World
 PATH = "/agent/v1/link"
 
 
-def test_the_socket_opens_to_boxes_alone(
+def test_the_socket_opens_to_agents_alone(
     world: World, askers: dict[str, Asker], policy: Policy, django_db_blocker: Any
 ) -> None:
     assert policy.sockets == {PATH: "agent"}
@@ -30,7 +30,7 @@ def test_the_socket_opens_to_boxes_alone(
     found: list[str] = []
     # The gateway works in threads with connections of their own: nothing of this is undone, and nothing needs to be.
     with django_db_blocker.unblock():
-        before = {house.name: fingerprint(house.studio.id) for house in world.houses}
+        before = {tenant.name: fingerprint(tenant.studio.id) for tenant in world.tenants}
         for asker in askers.values():
             answer = asyncio.run(opened(asker))
             wanted = 101 if asker.agent_of else 401
@@ -39,15 +39,16 @@ def test_the_socket_opens_to_boxes_alone(
             forbidden = forbidden_houses(world, asker, "")
             found += [f"{asker.name}: {leak}" for leak in leaks(answer, asker, Call(PATH), forbidden)]
             faults += [
-                f"{asker.name} changed rows of the studio {house.name}"
-                for house in world.houses
-                if asker.agent_of != house.name and changed(before[house.name], fingerprint(house.studio.id))
+                f"{asker.name} changed rows of the studio {tenant.name}"
+                for tenant in world.tenants
+                if asker.agent_of != tenant.name
+                and changed(before[tenant.name], fingerprint(tenant.studio.id))
             ]
     assert not found
     assert not faults
 
 
-def test_a_box_that_tells_of_another_studios_class_changes_nothing_there(
+def test_an_agent_that_tells_of_another_studios_class_changes_nothing_there(
     world: World, askers: dict[str, Asker], django_db_blocker: Any
 ) -> None:
     nothing = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)

@@ -38,7 +38,7 @@ def is_asked(
         return asker.name == MAY_MOST
     is_first = method == methods[0]
     if not _is_heard(route, asker):
-        # Pages read no token and boxes' calls no session: whoever comes with the wrong one is signed out there.
+        # Pages read no token and agents' calls no session: whoever comes with the wrong one is signed out there.
         return is_first and asker.name in ("agent", "admin", "key of the admin", "stranger")
     if asker.is_spent:
         # A key that has ended is refused before its address is looked at.

@@ -28,8 +28,8 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import shred_class
 from control_plane.tenancy.models import Membership, Role
 from tests.matrix.furniture import furnish, lend_key
-from tests.matrix.house import PREFIXES, House, tenant_tables, word
 from tests.matrix.passkey import registration
+from tests.matrix.tenant import PREFIXES, Tenant, tenant_tables, word
 
 SETUP = Actor.system("the matrix")
 GUARDIANS_MAY = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY})
@@ -55,12 +55,12 @@ ROLES = (Role.INSTRUCTOR, Role.VIEWER, Role.GUARDIAN, Role.PARTNER)
 class World:
     """Both studios and the people of neither."""
 
-    own: House
-    other: House
+    own: Tenant
+    other: Tenant
     people: dict[str, User]
 
     @property
-    def houses(self) -> tuple[House, House]:
+    def tenants(self) -> tuple[Tenant, Tenant]:
         """Both studios."""
         return self.own, self.other
 
@@ -72,47 +72,47 @@ def make_world(folder: Path) -> World:
         people[name].is_operator = True
         people[name].save()
         Authenticator.objects.create(user=people[name], type=Authenticator.Type.TOTP, data={"secret": "x"})
-    houses = {name: _house(name, folder) for name in PREFIXES}
+    tenants = {name: _tenant(name, folder) for name in PREFIXES}
     glass = access_services.open_break_glass(
-        houses["own"].studio,
+        tenants["own"].studio,
         people["otto"],
         VISIT,
         "the matrix looks in on this studio",
         4,
         actor=people["otto"].actor,
     )
-    houses["own"].ids["break_glass"] = glass.id
+    tenants["own"].ids["break_glass"] = glass.id
     people["both"] = _person("neither", "both")
     Authenticator.objects.create(user=people["both"], type=Authenticator.Type.TOTP, data={"secret": "x"})
-    administration_services.add_member(houses["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
-    administration_services.add_member(houses["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
-    lend_key(houses["other"], "both", people["both"])
-    for house in houses.values():
-        _find_rows(house)
-        with studio_scope(house.studio.id):
+    administration_services.add_member(tenants["own"].studio, people["both"], Role.VIEWER, actor=SETUP)
+    administration_services.add_member(tenants["other"].studio, people["both"], Role.ADMIN, actor=SETUP)
+    lend_key(tenants["other"], "both", people["both"])
+    for tenant in tenants.values():
+        _find_rows(tenant)
+        with studio_scope(tenant.studio.id):
             # Ahead of the clock: noting that a member was here is a write in the first of thousands of requests.
             Membership.objects.update(last_seen_at=timezone.now() + timedelta(days=1))
-    return World(houses["own"], houses["other"], people)
+    return World(tenants["own"], tenants["other"], people)
 
 
-def _person(house: str, name: str) -> User:
-    text = word(house, "person") if house in PREFIXES else secrets.token_hex(4)
+def _person(tenant: str, name: str) -> User:
+    text = word(tenant, "person") if tenant in PREFIXES else secrets.token_hex(4)
     return create_user(f"{text}-{name}@example.org", actor=SETUP, display_name=f"{text} {name}")
 
 
-def _house(name: str, folder: Path) -> House:
+def _tenant(name: str, folder: Path) -> Tenant:
     people = {part: _person(name, part) for part in ("admin", *(role.value for role in ROLES), *EXTRA)}
     studio = administration_services.create_studio(
         slug=word(name, "slug"), name=word(name, "studio"), actor=SETUP, admin=people["admin"]
     )
-    house = House(name, studio, people)
+    tenant = Tenant(name, studio, people)
     members = EXTRA
     for part, role in ({role.value: role for role in ROLES} | members).items():
         administration_services.add_member(studio, people[part], role, actor=SETUP)
     with studio_scope(studio.id):
         gone = Membership.objects.get(user=people["ended"])
         administration_services.remove_member(gone, actor=SETUP)
-        house.ids["membership"] = Membership.objects.get(user=people["viewer"]).id
+        tenant.ids["membership"] = Membership.objects.get(user=people["viewer"]).id
         Membership.objects.filter(user=people["expired"]).update(ends_at=timezone.now() - timedelta(hours=1))
     people["inactive"].is_active = False
     people["inactive"].save()
@@ -124,33 +124,33 @@ def _house(name: str, folder: Path) -> House:
             type=Authenticator.Type.WEBAUTHN,
             data={"name": word(name, "passkey"), "credential": registration()},
         )
-        house.ids[f"passkey_{part}"] = row.pk
-    furnish(house, folder)
+        tenant.ids[f"passkey_{part}"] = row.pk
+    furnish(tenant, folder)
     with studio_scope(studio.id):
-        row = ClassSession.objects.get(pk=house.ids["shredded"])
+        row = ClassSession.objects.get(pk=tenant.ids["shredded"])
         shred_class(row, confirmation=row.title, reason="asked for", actor=people["admin"].actor)
     if name == "other":
         signin.change_signin_policy(studio, actor=people["admin"].actor, admins_need_second_factor=True)
-    return house
+    return tenant
 
 
-def _find_rows(house: House) -> None:
+def _find_rows(tenant: Tenant) -> None:
     found: list[str] = []
-    with studio_scope(house.studio.id), connection.cursor() as cursor:
+    with studio_scope(tenant.studio.id), connection.cursor() as cursor:
         for model in apps.get_models(include_auto_created=True):
             if model._meta.db_table in tenant_tables():
                 key = model._meta.pk.column
                 cursor.execute(f'SELECT "{key}" FROM "{model._meta.db_table}"')  # noqa: S608
                 keys = [row[0] for row in cursor.fetchall()]
                 found.extend(str(one) for one in keys)
-                house.one_of |= {model._meta.label: keys[0]} if keys else {}
-    viewer = house.people["viewer"]
-    house.one_of |= {
-        "tenancy.Studio": house.studio.id,
+                tenant.one_of |= {model._meta.label: keys[0]} if keys else {}
+    viewer = tenant.people["viewer"]
+    tenant.one_of |= {
+        "tenancy.Studio": tenant.studio.id,
         "accounts.User": viewer.id,
-        "fleet.Agent": house.ids["agent"],
-        "tenancy.Membership": house.ids["membership"],
-        "mfa.Authenticator": house.ids["passkey_viewer"],
+        "fleet.Agent": tenant.ids["agent"],
+        "tenancy.Membership": tenant.ids["membership"],
+        "mfa.Authenticator": tenant.ids["passkey_viewer"],
         "account.EmailAddress": EmailAddress.objects.get(user=viewer).pk,
     }
-    house.rows = frozenset([str(house.studio.id), *(text for text in found if len(text) == 36)])
+    tenant.rows = frozenset([str(tenant.studio.id), *(text for text in found if len(text) == 36)])

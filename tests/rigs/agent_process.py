@@ -46,8 +46,8 @@ def agent_command(
     )
 
 
-class AgentBox:
-    """A box with one file camera for each position, and the agent process on it."""
+class AgentProcess:
+    """An agent with one file camera for each position, and the agent process on it."""
 
     def __init__(self, plane: ControlPlane, state: Path, video: Path) -> None:
         self.plane = plane
@@ -73,7 +73,7 @@ class AgentBox:
         save_settings(state, Settings(media={"class.mp4": str(video)}, allowed_networks=networks))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command on this box."""
+        """Runs a command on this agent."""
         return agent_command(self.state, *arguments)
 
     def must(self, *arguments: str) -> str:
@@ -163,18 +163,18 @@ class AgentBox:
 
 
 @contextlib.contextmanager
-def agent_box(plane: ControlPlane, state: Path, video: Path) -> Iterator[AgentBox]:
-    """Gives a paired box; ends whatever still runs on it afterwards. Where a test fails, the agent's log is shown."""
-    box = AgentBox(plane, state, video)
+def paired_agent(plane: ControlPlane, state: Path, video: Path) -> Iterator[AgentProcess]:
+    """Gives a paired agent; ends whatever still runs on it afterwards. Where a test fails, the agent's log is shown."""
+    agent = AgentProcess(plane, state, video)
     try:
-        yield box
+        yield agent
     except BaseException:
-        print(box.log() if box.process else "the agent was not started")
+        print(agent.log() if agent.process else "the agent was not started")
         raise
     finally:
-        if box.process is not None and box.process.poll() is None:
-            box.process.kill()
-            box.process.wait(10)
+        if agent.process is not None and agent.process.poll() is None:
+            agent.process.kill()
+            agent.process.wait(10)
 
 
 async def _pair(url: str, state: Path) -> Paired:

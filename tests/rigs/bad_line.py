@@ -1,6 +1,6 @@
-"""A real line between a box and its control plane that is narrow, loses packets and goes down: three network namespaces.
+"""A real line between an agent and its control plane that is narrow, loses packets and goes down: three network namespaces.
 
-This machine, the control plane's side -- `line`, which forwards, drops and limits -- `box`, where the agent runs. What is
+This machine, the control plane's side -- `line`, which forwards, drops and limits -- `agent`, where the agent runs. What is
 dropped is dropped on the way, so that either end sees what it sees of a bad line: nothing.
 """
 
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SERVER, LINE_UP, LINE_DOWN, BOX = "10.213.77.1", "10.213.77.2", "10.213.78.1", "10.213.78.2"
+SERVER, LINE_UP, LINE_DOWN, AGENT = "10.213.77.1", "10.213.77.2", "10.213.78.1", "10.213.78.2"
 
 
 def missing() -> str:
@@ -35,7 +35,7 @@ class BadLine:
         self._bits_per_s = bits_per_s
         self._loss_percent = loss_percent
         tag = str(os.getpid())
-        self._line, self._box = f"line-{tag}", f"box-{tag}"
+        self._line, self._agent = f"line-{tag}", f"agent-{tag}"
         self._outer, self._up, self._down, self._inner = f"s{tag}", f"u{tag}", f"d{tag}", f"b{tag}"
 
     def __enter__(self) -> "BadLine":
@@ -48,21 +48,21 @@ class BadLine:
 
     def __exit__(self, *_: object) -> None:
         _run("ip", "link", "del", self._outer, check=False)
-        for name in (self._box, self._line):
+        for name in (self._agent, self._line):
             _run("ip", "netns", "del", name, check=False)
 
     def _make(self) -> None:
-        for name in (self._line, self._box):
+        for name in (self._line, self._agent):
             _run("ip", "netns", "add", name)
         _run("ip", "link", "add", self._outer, "type", "veth", "peer", "name", self._up, "netns", self._line)
         _in(self._line, "ip", "link", "add", self._down, "type", "veth",
-            "peer", "name", self._inner, "netns", self._box)  # fmt: skip
+            "peer", "name", self._inner, "netns", self._agent)  # fmt: skip
         self._bring_up("", self._outer, SERVER)
         self._bring_up(self._line, self._up, LINE_UP)
         self._bring_up(self._line, self._down, LINE_DOWN)
-        self._bring_up(self._box, self._inner, BOX)
-        _run("ip", "route", "add", f"{BOX}/32", "via", LINE_UP)
-        _in(self._box, "ip", "route", "add", "default", "via", LINE_DOWN)
+        self._bring_up(self._agent, self._inner, AGENT)
+        _run("ip", "route", "add", f"{AGENT}/32", "via", LINE_UP)
+        _in(self._agent, "ip", "route", "add", "default", "via", LINE_DOWN)
         _in(self._line, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         for name in (self._up, self._down):
             _in(self._line, "tc", "qdisc", "add", "dev", name, "root", "tbf",
@@ -84,16 +84,16 @@ class BadLine:
 
     @property
     def within(self) -> tuple[str, ...]:
-        """What a command begins with that is to run on the box."""
-        return ("ip", "netns", "exec", self._box)
+        """The beginning of a command that is to run on the agent's side."""
+        return ("ip", "netns", "exec", self._agent)
 
     def set_up(self, up: bool) -> None:
         """Plugs the cable in, or pulls it."""
         _in(self._line, "ip", "link", "set", self._up, "up" if up else "down")
 
     def sent_bytes(self) -> int:
-        """Returns what the box has put on the line, whatever became of it; headers and all."""
-        return int(_in(self._box, "cat", f"/sys/class/net/{self._inner}/statistics/tx_bytes"))
+        """Returns what the agent has put on the line, whatever became of it; headers and all."""
+        return int(_in(self._agent, "cat", f"/sys/class/net/{self._inner}/statistics/tx_bytes"))
 
     def dropped(self) -> int:
         """Returns how many packets the line has lost."""

@@ -144,7 +144,7 @@ class ControlPlane:
         self._links.cut()
 
     def sealed(self, secret: Credentials | str) -> bytes:
-        """Returns credentials, or the secret end of an address, sealed for the paired box."""
+        """Returns credentials, or the secret end of an address, sealed for the paired agent."""
         assert self.pairing is not None
         plain = secret.encode() if isinstance(secret, str) else encode(secret)
         return SealedBox(PublicKey(self.pairing.sealing_key)).encrypt(plain)

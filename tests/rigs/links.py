@@ -1,4 +1,4 @@
-"""The open websockets of the boxes, as one server of the tests holds them."""
+"""The open websockets of the agents, as one server of the tests holds them."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SENT_WITHIN_S = 10
 class Links:
     """Serves links in the server's thread; `push` and `cut` are called from the test's.
 
-    `heard` is told each message of a box; `greet` is what a box is answered after its hello. Only from then on it gets
+    `heard` is told each message of an agent; `greet` is what an agent is answered after its hello. Only from then on it gets
     what is pushed.
     """
 

@@ -1,4 +1,4 @@
-"""What other people's networks put between a box and its control plane: a login page, and a proxy that has to be asked."""
+"""Foreign networks between an agent and its control plane: a login page, and a proxy that has to be asked."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The tokens of a box, checked as the real control plane checks them."""
+"""The tokens of an agent, checked as the real control plane checks them."""
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -155,7 +155,7 @@ STORAGE = (
         "control_plane/common/ssrf_guard.py",
         "    return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_inside)",
         "    return True",
-        ("tests/control_plane/storage/test_probe.py::test_no_store_is_inside_the_house",),
+        ("tests/control_plane/storage/test_probe.py::test_no_store_is_inside_our_network",),
     ),
     Sabotage(
         "footage leaves the region that it is pinned to",

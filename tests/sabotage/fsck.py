@@ -6,7 +6,7 @@ _FAULTS = "tests/control_plane/integrity/test_damage.py"
 _REPAIR = "tests/control_plane/ingest/test_repair.py"
 _AGAIN = "tests/edge_agent/spool/test_requeue.py"
 _TEST_GATEWAY = "tests/control_plane/fleet/test_gateway.py"
-_ASKED = f"{_TEST_GATEWAY}::test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers"
+_ASKED = f"{_TEST_GATEWAY}::test_an_agent_is_asked_for_lost_footage_at_each_link_until_it_answers"
 
 FSCK = (
     Sabotage(
@@ -15,7 +15,7 @@ FSCK = (
         "control_plane/recordings/playback/views.py",
         '    where = f"{where} AND {_UNDAMAGED}"\n',
         "",
-        (f"{_FAULTS}::test_what_is_found_is_a_gap_until_it_is_sound_again",),
+        (f"{_FAULTS}::test_what_is_found_is_a_gap_until_it_is_intact_again",),
     ),
     Sabotage(
         "a damaged segment stays in the playlist",
@@ -23,7 +23,7 @@ FSCK = (
         "control_plane/recordings/selectors.py",
         'missing = DAMAGE_REASONS[DamageKind(fault)] if fault else ""',
         'missing = ""',
-        (f"{_FAULTS}::test_what_is_found_is_a_gap_until_it_is_sound_again",),
+        (f"{_FAULTS}::test_what_is_found_is_a_gap_until_it_is_intact_again",),
     ),
     Sabotage(
         "what was moved while it was looked at is a finding",
@@ -103,7 +103,7 @@ FSCK = (
         "control_plane/integrity/repairs.py",
         "    asked = SegmentDamage.objects.filter(agent=agent, repair=RepairState.ASKED)\n    now",
         "    asked = SegmentDamage.objects.filter(repair=RepairState.ASKED)\n    now",
-        (f"{_REPAIR}::test_another_box_neither_answers_nor_repairs",),
+        (f"{_REPAIR}::test_another_agent_neither_answers_nor_repairs",),
     ),
     Sabotage(
         "a damaged copy is sent as good",

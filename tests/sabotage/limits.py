@@ -281,7 +281,7 @@ LIMITS = (
         "control_plane/recordings/services.py",
         "[:MAX_INFERRED_GAPS]",
         "[:]",
-        (f"{_FOOTAGE}::test_of_holes_without_number_the_longest_get_a_row",),
+        (f"{_FOOTAGE}::test_of_gaps_without_number_the_longest_get_a_row",),
     ),
     Sabotage(
         "a studio takes all pairing codes there are",
@@ -321,7 +321,7 @@ LIMITS = (
         "control_plane/recordings/playback/playlist.py",
         "        left -= len(offsets)\n",
         "",
-        (f"{_PLAYLIST}::test_many_holes_of_days_share_one_bound",),
+        (f"{_PLAYLIST}::test_many_gaps_of_days_share_one_bound",),
     ),
     Sabotage(
         "each hole is held against all gaps that were reported",
@@ -330,7 +330,7 @@ LIMITS = (
         "        if gap.from_us >= to_us:\n            break\n        start_us, end_us = max(",
         "        if max(gap.from_us, at_us) >= min(gap.to_us, to_us):\n            continue\n"
         "        start_us, end_us = max(",
-        (f"{_HOLES}::test_the_work_grows_with_holes_and_reports_and_not_with_their_product",),
+        (f"{_HOLES}::test_the_work_grows_with_gaps_and_reports_and_not_with_their_product",),
     ),
     Sabotage(
         "one studio has all of the documents written that are written at once",

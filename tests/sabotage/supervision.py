@@ -172,7 +172,7 @@ SUPERVISION = (
         "",
         (
             "tests/control_plane/accounts/test_sessions.py::"
-            "test_a_try_costs_one_hash_whoever_is_tried_and_however_it_ends",
+            "test_a_try_costs_one_hash_for_any_account_and_outcome",
         ),
     ),
     Sabotage(

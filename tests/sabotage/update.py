@@ -21,7 +21,7 @@ UPDATE = (
         "return RETRY_AFTER_S[self.times - 1] if 0 < self.times <= len(RETRY_AFTER_S) else None",
         "return RETRY_AFTER_S[-1]",
         (
-            f"{_RETRY}::test_whatever_its_clock_shows_a_box_tries_a_version_no_more_than_three_times",
+            f"{_RETRY}::test_whatever_its_clock_shows_an_agent_tries_a_version_no_more_than_three_times",
             f"{_INSTALL}::test_a_version_that_was_rolled_back_is_tried_again_later_and_a_third_time_and_no_more",
         ),
     ),

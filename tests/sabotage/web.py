@@ -40,7 +40,7 @@ WEB = (
         '        address = str(scope["client"][0])\n',
         (
             "tests/control_plane/fleet/test_gateway.py"
-            "::test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not",
+            "::test_two_agents_with_one_identity_are_noticed_and_a_reconnect_is_not",
         ),
     ),
     Sabotage(

@@ -46,7 +46,7 @@ def test_a_golden_vector_decodes_to_its_value_and_encodes_to_its_bytes(name: str
         if protocol >= SINCE.get(name, OLDEST_VERSION)
     ],
 )
-def test_a_box_of_an_older_version_understands_and_is_understood(name: str, protocol: int) -> None:
+def test_an_agent_of_an_older_version_understands_and_is_understood(name: str, protocol: int) -> None:
     theirs = (VECTORS / f"v{protocol}" / f"{name}.json").read_bytes().rstrip()
     type_, value = EXAMPLES[name]
     codec.decode(theirs, type_)
@@ -61,7 +61,7 @@ def test_a_box_of_an_older_version_understands_and_is_understood(name: str, prot
 
 
 def test_what_is_not_wished_reads_and_hashes_the_same_in_every_version() -> None:
-    # So no agent is given a new configuration for being updated, and a newer box understands an older control plane.
+    # So no agent is given a new configuration for being updated, and a newer agent understands an older control plane.
     plain = config.body_for_version(OLDEST_VERSION, BODY)
     for protocol in range(OLDEST_VERSION, PROTOCOL_VERSION + 1):
         assert config.body_for_version(protocol, plain) == plain

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from control_plane.accounts.models import User
 from tests.control_plane.conftest import Cast, _own_keys, committed
-from tests.control_plane.portal.conftest import House, furnish
+from tests.control_plane.portal.conftest import FurnishedStudio, furnish
 from tests.web.browser import chromium
 
 __all__ = ["_own_keys", "committed"]
@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(committed: Cast, live_server: Any, settings: Any) -> House:
+def site(committed: Cast, live_server: Any, settings: Any) -> FurnishedStudio:
     """The cast's studio, furnished and served."""
     settings.PUBLIC_URL = live_server.url
     return furnish(committed)

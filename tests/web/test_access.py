@@ -12,7 +12,7 @@ from control_plane.people.dancer_list import NewDancer
 from control_plane.people.services import add_dancers
 from control_plane.recordings.models import ClassState
 from control_plane.tenancy.models import Membership
-from tests.control_plane.portal.conftest import House, record
+from tests.control_plane.portal.conftest import FurnishedStudio, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
 from tests.web.stage import DIST
@@ -38,7 +38,7 @@ PAGES = (
 )
 
 
-def addresses(site: House) -> list[str]:
+def addresses(site: FurnishedStudio) -> list[str]:
     cast = site.cast
     row = record(site, ClassState.COMPLETE)
     (dancer,), _ = add_dancers(cast.studio, [NewDancer("Ada", 2014)], actor=cast.alice.actor)
@@ -50,7 +50,7 @@ def addresses(site: House) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_no_page_breaks_the_policy_is_wider_than_a_phone_or_closed_to_some(
-    site: House, live_server: Any, sign_in: SignIn, scheme: Any
+    site: FurnishedStudio, live_server: Any, sign_in: SignIn, scheme: Any
 ) -> None:
     phone = {"width": 360, "height": 740}
     page = sign_in(live_server.url, site.cast.alice, viewport=phone, color_scheme=scheme).new_page()
@@ -64,7 +64,9 @@ def test_no_page_breaks_the_policy_is_wider_than_a_phone_or_closed_to_some(
     assert viewer.complaints == []
 
 
-def test_a_right_is_taken_with_the_keyboard_alone(site: House, live_server: Any, sign_in: SignIn) -> None:
+def test_a_right_is_taken_with_the_keyboard_alone(
+    site: FurnishedStudio, live_server: Any, sign_in: SignIn
+) -> None:
     page = sign_in(live_server.url, site.cast.alice).new_page()
     page.goto(f"{site.base}/access/")
     box = page.get_by_role("group", name="Watch recorded classes").get_by_role("checkbox", name="Viewer")

@@ -14,7 +14,7 @@ from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassState
 from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
-from tests.control_plane.portal.conftest import House, record
+from tests.control_plane.portal.conftest import FurnishedStudio, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
 from tests.web.stage import DIST
@@ -31,7 +31,7 @@ SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height
 
 
 @pytest.fixture
-def addresses(site: House, settings: Any, tmp_path: Path) -> list[str]:
+def addresses(site: FurnishedStudio, settings: Any, tmp_path: Path) -> list[str]:
     settings.CHECKPOINT_KEY_FILE = tmp_path / "checkpoint.key"
     cast = site.cast
     row = record(site, ClassState.COMPLETE)
@@ -47,7 +47,7 @@ def addresses(site: House, settings: Any, tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_no_page_breaks_the_policy_is_wider_than_the_window_or_closed_to_some(
-    site: House, live_server: Any, sign_in: SignIn, addresses: list[str], scheme: Any, size: str
+    site: FurnishedStudio, live_server: Any, sign_in: SignIn, addresses: list[str], scheme: Any, size: str
 ) -> None:
     page = sign_in(live_server.url, site.cast.alice, viewport=SIZES[size], color_scheme=scheme).new_page()
     viewer, axe = Watched(page), Axe()

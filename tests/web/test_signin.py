@@ -19,7 +19,7 @@ from control_plane.identity.models import ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_signin_policy
 from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import SETUP
-from tests.control_plane.portal.conftest import House
+from tests.control_plane.portal.conftest import FurnishedStudio
 from tests.web.browser import Watched
 from tests.web.conftest import SignIn
 
@@ -36,7 +36,7 @@ def _no_memory() -> Iterator[None]:
 
 
 @pytest.fixture
-def address(site: House, live_server: Any, settings: Any) -> str:
+def address(site: FurnishedStudio, live_server: Any, settings: Any) -> str:
     """The site by name: a passkey belongs to a host name, never to a number."""
     url = str(live_server.url).replace("127.0.0.1", "localhost")
     settings.PUBLIC_URL, settings.ALLOWED_HOSTS = url, ["*"]
@@ -83,7 +83,7 @@ def by_password(page: Page, address: str, user: User) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def test_a_passkey_is_made_and_signs_in_alone(site: House, address: str, sign_in: SignIn) -> None:
+def test_a_passkey_is_made_and_signs_in_alone(site: FurnishedStudio, address: str, sign_in: SignIn) -> None:
     ivan = site.cast.ivan
     ivan.set_password(PASSWORD)
     ivan.save()
@@ -109,7 +109,7 @@ def test_a_passkey_is_made_and_signs_in_alone(site: House, address: str, sign_in
 
 
 def test_the_first_sign_in_can_end_on_a_passkey_that_signs_in_alone(
-    site: House, address: str, sign_in: SignIn, settings: Any
+    site: FurnishedStudio, address: str, sign_in: SignIn, settings: Any
 ) -> None:
     settings.EMAIL_BACKEND = NO_SERVER
     watched = Watched(sign_in(address, None).new_page())
@@ -132,7 +132,9 @@ def test_the_first_sign_in_can_end_on_a_passkey_that_signs_in_alone(
     assert watched.complaints == []
 
 
-def test_a_passkey_that_is_not_there_is_said_on_the_page(site: House, address: str, sign_in: SignIn) -> None:
+def test_a_passkey_that_is_not_there_is_said_on_the_page(
+    site: FurnishedStudio, address: str, sign_in: SignIn
+) -> None:
     watched = Watched(sign_in(address, None).new_page())
     page = watched.page
     with_authenticator(page)
@@ -144,7 +146,7 @@ def test_a_passkey_that_is_not_there_is_said_on_the_page(site: House, address: s
 
 
 def test_an_admin_is_led_to_a_second_factor_and_let_in_after(
-    site: House, address: str, sign_in: SignIn
+    site: FurnishedStudio, address: str, sign_in: SignIn
 ) -> None:
     alice = site.cast.alice
     change_signin_policy(site.cast.studio, actor=alice.actor, admins_need_second_factor=True)
@@ -170,7 +172,7 @@ def test_an_admin_is_led_to_a_second_factor_and_let_in_after(
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_pages_at_the_door_fit_a_phone_and_are_open_to_everybody(
-    site: House, address: str, sign_in: SignIn, settings: Any, scheme: Any
+    site: FurnishedStudio, address: str, sign_in: SignIn, settings: Any, scheme: Any
 ) -> None:
     alice, studio = site.cast.alice, site.cast.studio
     facts = ProviderFacts(

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from control_plane.accounts.services import create_signin_link
 from control_plane.recordings.models import ClassState
 from tests.control_plane.conftest import SETUP
-from tests.control_plane.portal.conftest import House, record
+from tests.control_plane.portal.conftest import FurnishedStudio, record
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
 from tests.web.stage import DIST
@@ -46,7 +46,7 @@ CONSOLE = (
 OPEN = ("/accounts/login/", "/accounts/link/?token=x", "/accounts/password/reset/", "/nothing/here/")
 
 
-def addresses(site: House, pages: tuple[str, ...]) -> list[str]:
+def addresses(site: FurnishedStudio, pages: tuple[str, ...]) -> list[str]:
     row = record(site, ClassState.FINISHING)
     known = {"base": site.base, "class": row.id, "room": site.room.id}
     known |= {"camera": site.cameras[0].id, "agent": site.agent.id}
@@ -55,7 +55,7 @@ def addresses(site: House, pages: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (CONSOLE, "alice"), (OPEN, None)])
 def test_no_page_breaks_the_policy_or_fails_a_script(
-    pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
+    pages: tuple[str, ...], name: str | None, site: FurnishedStudio, live_server: Any, sign_in: SignIn
 ) -> None:
     page = sign_in(live_server.url, getattr(site.cast, name) if name else None).new_page()
     viewer = Watched(page)
@@ -70,7 +70,12 @@ def test_no_page_breaks_the_policy_or_fails_a_script(
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (OPEN, None)])
 def test_axe_finds_nothing_serious(
-    scheme: Any, pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
+    scheme: Any,
+    pages: tuple[str, ...],
+    name: str | None,
+    site: FurnishedStudio,
+    live_server: Any,
+    sign_in: SignIn,
 ) -> None:
     who = getattr(site.cast, name) if name else None
     page = sign_in(live_server.url, who, color_scheme=scheme, bypass_csp=True).new_page()
@@ -85,7 +90,7 @@ def test_axe_finds_nothing_serious(
 
 @pytest.mark.parametrize(("pages", "name"), [(PORTAL, "alice"), (OPEN, None)])
 def test_no_page_scrolls_sideways_on_a_small_phone(
-    pages: tuple[str, ...], name: str | None, site: House, live_server: Any, sign_in: SignIn
+    pages: tuple[str, ...], name: str | None, site: FurnishedStudio, live_server: Any, sign_in: SignIn
 ) -> None:
     who = getattr(site.cast, name) if name else None
     page = sign_in(
@@ -101,7 +106,7 @@ def test_no_page_scrolls_sideways_on_a_small_phone(
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_record_and_stop_by_hand(site: House, live_server: Any, sign_in: SignIn) -> None:
+def test_record_and_stop_by_hand(site: FurnishedStudio, live_server: Any, sign_in: SignIn) -> None:
     page = sign_in(live_server.url, site.cast.ivan).new_page()
     viewer = Watched(page)
     page.goto(f"{site.base}/classes/")
@@ -112,7 +117,7 @@ def test_record_and_stop_by_hand(site: House, live_server: Any, sign_in: SignIn)
     assert viewer.complaints == []
 
 
-def test_the_studio_menu_lists_ones_studios(site: House, live_server: Any, sign_in: SignIn) -> None:
+def test_the_studio_menu_lists_ones_studios(site: FurnishedStudio, live_server: Any, sign_in: SignIn) -> None:
     page = sign_in(live_server.url, site.cast.ivan).new_page()
     page.goto(f"{site.base}/classes/")
     page.locator("summary", has_text="choose a studio").click()
@@ -122,7 +127,7 @@ def test_the_studio_menu_lists_ones_studios(site: House, live_server: Any, sign_
 
 
 def test_the_code_counts_down_and_the_command_can_be_copied(
-    site: House, live_server: Any, sign_in: SignIn
+    site: FurnishedStudio, live_server: Any, sign_in: SignIn
 ) -> None:
     context = sign_in(live_server.url, site.cast.alice)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -139,7 +144,7 @@ def test_the_code_counts_down_and_the_command_can_be_copied(
 
 
 def test_signing_in_by_link_takes_a_press_of_the_button(
-    site: House, live_server: Any, sign_in: SignIn
+    site: FurnishedStudio, live_server: Any, sign_in: SignIn
 ) -> None:
     page = sign_in(live_server.url, None).new_page()
     page.goto(create_signin_link(site.cast.vera, actor=SETUP))

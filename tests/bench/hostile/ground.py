@@ -43,18 +43,18 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     agent: PairedAgent
     """Of the hostile studio."""
 
-    def box(self, agent: PairedAgent) -> Any:
-        """Returns an agent as `tests.control_plane.box.Box`: `call`, `post`, `authorization`."""
+    def agent_client(self, agent: PairedAgent) -> Any:
+        """Returns an agent as `tests.control_plane.agent_client.AgentClient`: `call`, `post`, `authorization`."""
         from datetime import UTC, datetime
         from uuid import UUID
 
         from shared.protocol.ids import AgentId, StudioId
         from shared.protocol.pairing import PairAnswer
-        from tests.control_plane.box import Box
+        from tests.control_plane.agent_client import AgentClient
 
-        box = Box(self.address)
-        box.identity = Ed25519PrivateKey.from_private_bytes(agent.private_key)
-        box.answer = PairAnswer(
+        agent_client = AgentClient(self.address)
+        agent_client.identity = Ed25519PrivateKey.from_private_bytes(agent.private_key)
+        agent_client.answer = PairAnswer(
             agent_id=AgentId(UUID(agent.agent_id)),
             studio_id=StudioId(UUID(agent.studio_id)),
             studio_name="",
@@ -62,7 +62,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
             revocation_key=b"",
             server_time_at=datetime.now(UTC),
         )
-        return box
+        return agent_client
 
 
 def prepare(address: str) -> Ground:

@@ -55,7 +55,7 @@ class Meter:
     def __init__(self, ground: Ground, web: int) -> None:
         self._ground = ground
         self._web = psutil.Process(web)
-        self._box = ground.box(ground.honest_agent)
+        self._agent_client = ground.agent_client(ground.honest_agent)
         self._viewers: list[Viewer] = []
         self._paths = {kind: itertools.cycle(paths) for kind, paths in ground.pages.items()}
         # Behind those of the replay: they are of the same cameras.
@@ -142,7 +142,7 @@ class Meter:
         client.close()
 
     async def _call(self, client: Client, path: str, body: object) -> Answer:
-        headers = {"Authorization": self._box.authorization()}
+        headers = {"Authorization": self._agent_client.authorization()}
         answer = await client.ask("POST", f"/agent/v1/{path}", headers, body=encode(body))
         if answer.status != 200:
             raise Failed(path, answer.status, answer.body[:200])

@@ -46,7 +46,7 @@ class Hostile:
 
     def __init__(self, ground: Ground, course: Course) -> None:
         self.ground, self.course = ground, course
-        self._box = ground.box(ground.agent)
+        self._agent_client = ground.agent_client(ground.agent)
         self._sources = itertools.cycle(ATTACKER_ADDRESSES)
         self._sequence = itertools.count(1)
         self.folder = f"/studio/{ground.hostile_slug}/classes/{ground.agent.class_id}"
@@ -60,7 +60,7 @@ class Hostile:
         return await client.ask(
             "POST",
             f"/agent/v1/{path}",
-            {"Authorization": self._box.authorization()},
+            {"Authorization": self._agent_client.authorization()},
             body=body if isinstance(body, bytes) else encode(body),
         )
 
@@ -252,7 +252,7 @@ async def gaps(ground: Ground, course: Course) -> None:
 async def heartbeats(ground: Ground, course: Course) -> None:
     """Says how it is over eight sockets and by HTTP without a pause."""
     hostile = Hostile(ground, course)
-    box = ground.box(ground.agent)
+    agent_client = ground.agent_client(ground.agent)
     beat = encode(Heartbeat(status=_status())).decode()
     hello = encode(
         Hello(
@@ -267,7 +267,7 @@ async def heartbeats(ground: Ground, course: Course) -> None:
             with contextlib.suppress(OSError, WebSocketException, TimeoutError):
                 async with connect(
                     f"{ground.address.replace('http', 'ws')}/agent/v1/link",
-                    additional_headers={"Authorization": box.authorization()},
+                    additional_headers={"Authorization": agent_client.authorization()},
                     compression=None,
                     local_addr=(source, 0),
                 ) as socket:

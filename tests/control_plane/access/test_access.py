@@ -64,7 +64,7 @@ def test_nobody_may_anything_in_another_studio(cast: Cast, other: Cast, who: str
         assert not access.visible(actor, Studio).exists()
 
 
-def test_a_box_may_upload_and_report_in_its_own_studio_only(cast: Cast, other: Cast) -> None:
+def test_an_agent_may_upload_and_report_in_its_own_studio_only(cast: Cast, other: Cast) -> None:
     with studio_scope(cast.studio.id):
         allowed = {action for action in Action if access.can(cast.agent, action, cast.studio)}
         assert allowed == {Action.UPLOAD, Action.REPORT}
@@ -129,7 +129,7 @@ def test_a_person_switched_off_may_nothing(cast: Cast) -> None:
             access.require(cast.alice.actor, Action.VIEW_STUDIO, cast.studio)
 
 
-def test_a_superuser_has_no_standing_access(cast: Cast) -> None:
+def test_a_superuser_has_no_permanent_access(cast: Cast) -> None:
     cast.sam.is_superuser = cast.sam.is_staff = True
     cast.sam.save()
     with studio_scope(cast.studio.id):

@@ -168,7 +168,7 @@ def test_a_mail_server_that_is_down_undoes_nothing(
         ({"actions": []}, "at least one"),
         ({"actions": [Action.MANAGE_PEOPLE]}, "manage_people"),
         ({"actions": [Action.VIEW_CLASS, Action.REPLAY, Action.EXPORT]}, "export"),
-        # An identity provider of one's own makes admins, a store gets all footage to come, a box the cameras' passwords.
+        # An identity provider of one's own makes admins, a store gets all footage to come, an agent the cameras' passwords.
         ({"actions": [Action.MANAGE_STUDIO]}, "manage_studio"),
         ({"actions": [Action.MANAGE_STORAGE]}, "manage_storage"),
         ({"actions": [Action.VIEW_AGENTS, Action.MANAGE_AGENTS]}, "manage_agents"),

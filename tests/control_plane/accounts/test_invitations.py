@@ -141,7 +141,7 @@ def test_an_invitation_is_for_its_address_alone(cast: Cast, client: Client) -> N
         accept(token, user=cast.sam)
 
 
-def test_whoever_first_proves_a_mailbox_has_the_account_alone(
+def test_the_first_to_prove_a_mailbox_has_the_account_alone(
     cast: Cast, other: Cast, settings: Any, client: Client
 ) -> None:
     """An admin who made an account for somebody else's address is out as soon as its owner comes."""
@@ -266,7 +266,7 @@ def test_of_many_at_once_one_joins(committed: Cast) -> None:
 
 
 @pytest.mark.parametrize("how", ["removed", "demoted"])
-def test_an_invitation_is_worth_no_more_than_whoever_made_it(cast: Cast, no_mail: None, how: str) -> None:
+def test_an_invitation_is_worth_no_more_than_its_maker(cast: Cast, no_mail: None, how: str) -> None:
     """Or an admin who is about to go would leave a way back in."""
     with studio_scope(cast.studio.id):
         ivan = Membership.objects.get(user=cast.ivan)

@@ -100,7 +100,7 @@ def test_the_person_is_told_why_and_comes_back_by_the_password(cast: Cast, both:
     assert status(another(both), cast) == 200
 
 
-def test_whoever_has_nothing_to_sign_in_with_is_led_to_a_way_that_exists(cast: Cast, settings: Any) -> None:
+def test_a_person_with_nothing_to_sign_in_with_is_led_to_a_way_that_exists(cast: Cast, settings: Any) -> None:
     client = Client(headers=HTML)
     client.post(
         "/accounts/link/", {"token": create_signin_link(cast.vera, actor=SETUP).partition("token=")[2]}

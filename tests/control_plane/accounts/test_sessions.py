@@ -186,7 +186,7 @@ def test_a_wrong_address_and_a_wrong_password_read_alike(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("who", "password"), [("vera", "wrong" * 3), ("nobody", "wrong" * 3), ("vera", PASSWORD)]
 )
-def test_a_try_costs_one_hash_whoever_is_tried_and_however_it_ends(
+def test_a_try_costs_one_hash_for_any_account_and_outcome(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, who: str, password: str
 ) -> None:
     enter(cast.vera)

@@ -338,7 +338,7 @@ def test_a_session_of_a_link_ends_once_the_account_is_worth_more(
         assert owner.get(classes(other)).status_code == 200, "the session in which the person joins goes on"
 
 
-def test_whoever_has_an_own_way_in_stays_signed_in_everywhere(cast: Cast, other: Cast) -> None:
+def test_a_person_with_an_own_way_in_stays_signed_in_everywhere(cast: Cast, other: Cast) -> None:
     """A password has ended all sessions that were there before it; those since are the person's own."""
     places = [enter(cast.vera), another(cast.vera)]
     services.add_member(other.studio, cast.vera, Role.VIEWER, actor=SETUP)

@@ -82,7 +82,7 @@ def test_that_somebody_became_an_operator_is_on_the_platforms_record_once(db: No
     assert ADDRESS not in str(entry.details)
 
 
-def test_whoever_becomes_an_operator_signs_in_anew(cast: Cast) -> None:
+def test_a_person_who_becomes_an_operator_signs_in_anew(cast: Cast) -> None:
     """A session that runs may be one for which a studio's identity provider alone vouches."""
     made(cast.sam.email)
     client = Client(headers=HTML)
@@ -104,10 +104,10 @@ def test_ending_it_closes_every_visit_for_good(cast: Cast, other: Cast) -> None:
     assert len(on_record(Act.OPERATOR_ENDED)) == 1
     assert len(on_record(Act.BREAK_GLASS_CLOSED)) == 2
     made()
-    for house in (cast, other):
-        with studio_scope(house.studio.id):
+    for one in (cast, other):
+        with studio_scope(one.studio.id):
             assert BreakGlass.objects.get().closed_at is not None
-            assert not access.permissions(olga.actor, house.studio.id)
+            assert not access.permissions(olga.actor, one.studio.id)
 
 
 def test_nobody_on_the_web_makes_or_ends_an_operator(cast: Cast) -> None:

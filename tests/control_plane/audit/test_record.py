@@ -236,7 +236,7 @@ def test_the_command_says_that_all_is_well(committed: Cast) -> None:
     assert out.getvalue().count("unbroken") == 2
 
 
-def test_an_act_that_a_savepoint_undid_leaves_no_entry_and_no_hole(cast: Cast) -> None:
+def test_an_act_that_a_savepoint_undid_leaves_no_entry_and_no_gap(cast: Cast) -> None:
     before = verify_chain(cast.studio.id)[0]
     with studio_scope(cast.studio.id):
         add(cast.studio.id, number=1)
@@ -257,7 +257,7 @@ def add_and_fail(studio_id: UUID, **details: object) -> None:
     raise RuntimeError
 
 
-def test_whoever_reads_in_the_transaction_of_an_act_finds_its_entry(cast: Cast) -> None:
+def test_a_read_in_the_transaction_of_an_act_finds_its_entry(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         entry = add(cast.studio.id)
         assert entries().first() == entry

@@ -122,7 +122,7 @@ def test_every_use_of_break_glass_is_an_alert_of_its_own() -> None:
     assert found(events, Limits(watch_break_glass=False)) == []
 
 
-def test_failed_signins_are_counted_for_each_account_whoever_tries() -> None:
+def test_failed_signins_are_counted_for_each_account_from_all_callers() -> None:
     events = [look(number, "", action="signin.failed", who=VERA) for number in range(12)]
     (finding,) = found(events)
     assert (finding.rule, finding.person_id) == (Rule.FAILED_SIGNINS, VERA)

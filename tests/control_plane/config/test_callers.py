@@ -22,7 +22,7 @@ from control_plane.config.callers import OF_PERSON, WHO, Callers, Who
 from control_plane.config.handler import Handler
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast, as_person
 from tests.control_plane.live import serve
 from tests.control_plane.scenes import make_scene
@@ -50,7 +50,7 @@ def signed_in(session: str, path: str = "/", **values: str) -> dict[str, Any]:
 
 def token_of(agent_id: str) -> str:
     claims = {"iss": agent_id, "std": str(UUID(int=1)), "aud": "somebody"}
-    return "Bearer " + jwt.encode(claims, Box().identity, algorithm="EdDSA")
+    return "Bearer " + jwt.encode(claims, AgentClient().identity, algorithm="EdDSA")
 
 
 def names(callers: Callers, asked: Mapping[str, Any]) -> list[Any]:
@@ -300,8 +300,8 @@ def test_people_and_agents_are_known_once_they_were_answered(
             == 200
         )
         assert httpx.get(f"{address}/accounts/login/").status_code == 200
-        scene.box.address = address
-        assert scene.box.call("GET", "config").status_code == 200
+        scene.agent_client.address = address
+        assert scene.agent_client.call("GET", "config").status_code == 200
 
     assert learned(call, monkeypatch) == [
         Who(("account", committed.alice.pk), committed.studio.id),

@@ -14,7 +14,7 @@ from control_plane.fleet.models import AgentState, Camera, DesiredConfig
 from control_plane.recordings.models import ClassState
 from control_plane.tenancy.models import Membership, Role, Room
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, furnish, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
 SECRET_FIELDS = {
     "wrapped_key",
@@ -42,13 +42,13 @@ def models() -> list[str]:
     )
 
 
-def actions(house: House) -> list[str]:
-    with studio_scope(house.cast.studio.id):
+def actions(furnished: FurnishedStudio) -> list[str]:
+    with studio_scope(furnished.cast.studio.id):
         return list(Entry.objects.order_by("sequence").values_list("action", flat=True))
 
 
 @pytest.mark.parametrize("name", ["ivan", "vera", "gita", "sam", "nobody"])
-def test_only_admins_of_a_studio_enter(name: str, house: House, sign_in: SignIn) -> None:
+def test_only_admins_of_a_studio_enter(name: str, furnished: FurnishedStudio, sign_in: SignIn) -> None:
     answer = sign_in(name).get("/admin/fleet/camera/", follow=False)
     assert answer.status_code in {302, 403}
     assert b"Centre" not in answer.content
@@ -56,9 +56,9 @@ def test_only_admins_of_a_studio_enter(name: str, house: House, sign_in: SignIn)
 
 @pytest.mark.parametrize("path", models())
 def test_every_model_has_a_list_and_a_page_without_any_secret(
-    path: str, house: House, sign_in: SignIn
+    path: str, furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    record(house, ClassState.COMPLETE)
+    record(furnished, ClassState.COMPLETE)
     alice = sign_in("alice")
     body = alice.get(f"/admin/{path}/").content.decode()
     assert 'id="changelist"' in body
@@ -73,8 +73,8 @@ def test_every_model_has_a_list_and_a_page_without_any_secret(
         assert f"field-{field}" not in body
 
 
-def test_history_can_only_be_read(house: House, sign_in: SignIn) -> None:
-    record(house, ClassState.COMPLETE)
+def test_history_can_only_be_read(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    record(furnished, ClassState.COMPLETE)
     alice = sign_in("alice")
     for path in (
         "audit/entry",
@@ -93,7 +93,7 @@ def test_history_can_only_be_read(house: House, sign_in: SignIn) -> None:
     assert alice.post(f"/admin/recordings/gap/{gap_id[1]}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_another_studios_rows_are_nowhere(house: House, other: Cast, sign_in: SignIn) -> None:
+def test_another_studios_rows_are_nowhere(furnished: FurnishedStudio, other: Cast, sign_in: SignIn) -> None:
     foreign = furnish(other)
     alice = sign_in("alice")
     for path, row in (
@@ -111,11 +111,11 @@ def test_another_studios_rows_are_nowhere(house: House, other: Cast, sign_in: Si
     assert other.alice.email not in alice.get("/admin/accounts/user/").content.decode()
 
 
-def camera_values(house: House, **changed: str) -> dict[str, str]:
+def camera_values(furnished: FurnishedStudio, **changed: str) -> dict[str, str]:
     return {
         "name": "Door",
-        "room": str(house.room.id),
-        "agent": str(house.agent.id),
+        "room": str(furnished.room.id),
+        "agent": str(furnished.agent.id),
         "position": "left",
         "address": "rtsp://192.168.1.40/main",
         "username": "admin",
@@ -126,41 +126,43 @@ def camera_values(house: House, **changed: str) -> dict[str, str]:
     } | changed
 
 
-def test_a_camera_is_added_by_its_service_and_pushed_to_the_box(house: House, sign_in: SignIn) -> None:
+def test_a_camera_is_added_by_its_service_and_pushed_to_the_agent(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
     alice = sign_in("alice")
-    with studio_scope(house.cast.studio.id):
-        before = DesiredConfig.objects.get(agent=house.agent).version
-    answer = alice.post("/admin/fleet/camera/add/", camera_values(house))
+    with studio_scope(furnished.cast.studio.id):
+        before = DesiredConfig.objects.get(agent=furnished.agent).version
+    answer = alice.post("/admin/fleet/camera/add/", camera_values(furnished))
     assert answer.status_code == 302, answer.content.decode()
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         camera = Camera.objects.get(name="Door")
         assert camera.source_url == "rtsp://192.168.1.40/main"
         assert camera.has_credentials
-        assert DesiredConfig.objects.get(agent=house.agent).version == before + 1
-    assert actions(house)[-1] == "camera.created"
+        assert DesiredConfig.objects.get(agent=furnished.agent).version == before + 1
+    assert actions(furnished)[-1] == "camera.created"
     page = alice.get(f"/admin/fleet/camera/{camera.id}/change/").content.decode()
     assert "hush-door" not in page
     assert 'name="password"' in page
     assert re.search(r'name="password"[^>]*value=', page) is None
 
 
-def test_saving_a_camera_unchanged_keeps_its_password_and_bothers_no_box(
-    house: House, sign_in: SignIn
+def test_saving_a_camera_unchanged_keeps_its_password_and_bothers_no_agent(
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    camera = house.cameras[0]
-    with studio_scope(house.cast.studio.id):
-        version = DesiredConfig.objects.get(agent=house.agent).version
+    camera = furnished.cameras[0]
+    with studio_scope(furnished.cast.studio.id):
+        version = DesiredConfig.objects.get(agent=furnished.agent).version
         sealed = bytes(Camera.objects.get(pk=camera.id).sealed_credentials)
-    values = camera_values(house, name=camera.name, address=camera.source_url, username="", password="")
+    values = camera_values(furnished, name=camera.name, address=camera.source_url, username="", password="")
     answer = sign_in("alice").post(f"/admin/fleet/camera/{camera.id}/change/", values)
     assert answer.status_code == 302, answer.content.decode()
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert bytes(Camera.objects.get(pk=camera.id).sealed_credentials) == sealed
-        assert DesiredConfig.objects.get(agent=house.agent).version == version
+        assert DesiredConfig.objects.get(agent=furnished.agent).version == version
 
 
 def test_what_a_service_refuses_is_said_on_the_form_and_changes_nothing(
-    house: House, sign_in: SignIn
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
     alice = sign_in("alice")
     for changed, words in (
@@ -168,85 +170,85 @@ def test_what_a_service_refuses_is_said_on_the_form_and_changes_nothing(
         ({"name": "Left"}, "a camera named &#x27;Left&#x27; already"),
         ({"username": ""}, "user name with its password"),
     ):
-        answer = alice.post("/admin/fleet/camera/add/", camera_values(house, **changed))
+        answer = alice.post("/admin/fleet/camera/add/", camera_values(furnished, **changed))
         assert answer.status_code == 200
         assert words in answer.content.decode()
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Camera.objects.count() == 3
-    assert actions(house)[-1] == "camera.created"
+    assert actions(furnished)[-1] == "camera.created"
 
 
-def test_removing_a_camera_is_recorded(house: House, sign_in: SignIn) -> None:
-    answer = sign_in("alice").post(f"/admin/fleet/camera/{house.cameras[2].id}/delete/", {"post": "yes"})
+def test_removing_a_camera_is_recorded(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    answer = sign_in("alice").post(f"/admin/fleet/camera/{furnished.cameras[2].id}/delete/", {"post": "yes"})
     assert answer.status_code == 302
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Camera.objects.count() == 2
-    assert actions(house)[-1] == "camera.removed"
+    assert actions(furnished)[-1] == "camera.removed"
 
 
-def test_rooms_lead_to_a_pairing_code(house: House, sign_in: SignIn) -> None:
+def test_rooms_lead_to_a_pairing_code(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     alice = sign_in("alice")
-    for path in ("/admin/tenancy/room/", f"/admin/tenancy/room/{house.room.id}/change/"):
-        assert f'href="{house.base}/agents/add/"' in alice.get(path).content.decode()
+    for path in ("/admin/tenancy/room/", f"/admin/tenancy/room/{furnished.room.id}/change/"):
+        assert f'href="{furnished.base}/agents/add/"' in alice.get(path).content.decode()
     alice.post("/admin/tenancy/room/add/", {"name": "Attic"})
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Room.objects.filter(name="Attic").exists()
-    assert actions(house)[-1] == "room.created"
+    assert actions(furnished)[-1] == "room.created"
 
 
-def test_an_agent_is_revoked_at_once(house: House, sign_in: SignIn) -> None:
-    path = f"/admin/fleet/agent/{house.agent.id}/change/"
+def test_an_agent_is_revoked_at_once(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    path = f"/admin/fleet/agent/{furnished.agent.id}/change/"
     answer = sign_in("alice").post(path, {"name": "Box 1", "revoke": "on", "reason": "stolen"})
     assert answer.status_code == 302
-    with studio_scope(house.cast.studio.id):
-        house.agent.refresh_from_db()
-    assert house.agent.state == AgentState.REVOKED
-    assert actions(house)[-1] == "agent.revoked"
+    with studio_scope(furnished.cast.studio.id):
+        furnished.agent.refresh_from_db()
+    assert furnished.agent.state == AgentState.REVOKED
+    assert actions(furnished)[-1] == "agent.revoked"
 
 
 def test_the_admin_site_makes_neither_members_nor_accounts_and_leads_to_an_invitation(
-    house: House, other: Cast, sign_in: SignIn
+    furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
     alice = sign_in("alice")
-    people, members = User.objects.count(), membership_count(house)
+    people, members = User.objects.count(), membership_count(furnished)
     for address in (other.ivan.email, "nora@example.org"):
         posted = {"email": address, "display_name": "Nora", "role": "instructor"}
         answer = alice.post("/admin/tenancy/membership/add/", posted)
         assert answer.status_code == 403
-    assert (User.objects.count(), membership_count(house)) == (people, members)
+    assert (User.objects.count(), membership_count(furnished)) == (people, members)
     page = alice.get("/admin/tenancy/membership/").content.decode()
-    assert f'href="{house.base}/people/invitations/"' in page
+    assert f'href="{furnished.base}/people/invitations/"' in page
 
 
-def membership_count(house: House) -> int:
-    with studio_scope(house.cast.studio.id):
+def membership_count(furnished: FurnishedStudio) -> int:
+    with studio_scope(furnished.cast.studio.id):
         return Membership.objects.count()
 
 
-def test_the_last_admin_cannot_be_removed(house: House, sign_in: SignIn) -> None:
-    with studio_scope(house.cast.studio.id):
-        row = Membership.objects.get(user=house.cast.alice)
+def test_the_last_admin_cannot_be_removed(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    with studio_scope(furnished.cast.studio.id):
+        row = Membership.objects.get(user=furnished.cast.alice)
     alice = sign_in("alice")
     answer = alice.post(f"/admin/tenancy/membership/{row.id}/change/", {"role": "viewer"})
     assert "A studio needs an admin" in answer.content.decode()
     answer = alice.post(f"/admin/tenancy/membership/{row.id}/delete/", {"post": "yes"}, follow=True)
     assert "A studio needs an admin" in answer.content.decode()
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Membership.objects.filter(pk=row.id, role=Role.ADMIN).exists()
 
 
-def test_reading_the_audit_log_is_on_record(house: House, sign_in: SignIn) -> None:
+def test_reading_the_audit_log_is_on_record(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     sign_in("alice").get("/admin/audit/entry/")
-    assert actions(house)[-1] == "audit.read"
+    assert actions(furnished)[-1] == "audit.read"
 
 
-def test_there_is_no_second_history(house: House, sign_in: SignIn) -> None:
-    assert sign_in("alice").get(f"/admin/tenancy/room/{house.room.id}/history/").status_code == 404
+def test_there_is_no_second_history(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    assert sign_in("alice").get(f"/admin/tenancy/room/{furnished.room.id}/history/").status_code == 404
     assert "Recent actions" not in sign_in("alice").get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/fleet/camera/", "/admin/fleet/camera/add/"])
-def test_the_policy_holds_on_admin_pages(path: str, house: House, sign_in: SignIn) -> None:
+def test_the_policy_holds_on_admin_pages(path: str, furnished: FurnishedStudio, sign_in: SignIn) -> None:
     answer = sign_in("alice").get(path)
     assert "unsafe" not in answer["Content-Security-Policy"]
     assert " style=" not in answer.content.decode()

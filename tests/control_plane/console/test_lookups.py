@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from control_plane.access.admin_base import ScopedAdmin
 from control_plane.accounts.models import User
-from tests.control_plane.portal.conftest import House, SignIn
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn
 
 LOOKUPS = ("", "__exact", "__startswith", "__regex", "__in", "__gte", "__isnull")
 MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -55,7 +55,7 @@ def changes_of(answer: Any) -> ChangeList:
 
 
 @pytest.fixture
-def alice(house: House, sign_in: SignIn) -> Client:
+def alice(furnished: FurnishedStudio, sign_in: SignIn) -> Client:
     """Alice, an admin, at the admin site of her studio."""
     return sign_in("alice")
 
@@ -108,8 +108,10 @@ def test_declared_filters_work_and_are_declared_in_full(alice: Client) -> None:
     "key",
     ["password__startswith", "password__regex", "is_operator__exact", "is_superuser", "last_login__gte"],
 )
-def test_whether_a_row_fits_a_hidden_column_is_not_answered(key: str, house: House, alice: Client) -> None:
-    user = house.cast.ivan
+def test_whether_a_row_fits_a_hidden_column_is_not_answered(
+    key: str, furnished: FurnishedStudio, alice: Client
+) -> None:
+    user = furnished.cast.ivan
     user.set_password("a long and quiet password")
     user.save()
     right = {"password__startswith": user.password[:20], "password__regex": f"^{user.password[:20]}"}
@@ -145,8 +147,8 @@ def test_the_order_is_that_of_shown_columns(alice: Client) -> None:
         assert {str(part).lstrip("-") for part in changes.queryset.query.order_by} <= allowed, model
 
 
-def test_links_that_carry_filters_along_ask_nothing(house: House, alice: Client) -> None:
-    user = house.cast.ivan
+def test_links_that_carry_filters_along_ask_nothing(furnished: FurnishedStudio, alice: Client) -> None:
+    user = furnished.cast.ivan
     page = reverse("admin:accounts_user_change", args=[user.pk])
     for filters in ("password__startswith=argon2", "password__startswith=nothing", "email=x"):
         answer = alice.get(f"{page}?{urlencode({'_changelist_filters': filters})}")

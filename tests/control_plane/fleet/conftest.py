@@ -1,4 +1,4 @@
-"""A room, and boxes paired in it."""
+"""A room, and agents paired in it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,11 +11,11 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet.models import Agent
 from control_plane.tenancy.models import Room
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 from tests.control_plane.live import serve
 
-Pair = Callable[..., tuple[Box, Agent]]
+Pair = Callable[..., tuple[AgentClient, Agent]]
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +30,13 @@ def make_room(cast: Cast, name: str = "Big room") -> Room:
         return studios.create_room(cast.studio, name=name, actor=cast.alice.actor)
 
 
-def pair_box(cast: Cast, **code: Any) -> tuple[Box, Agent]:
-    """Returns a box that has claimed a code, and its agent."""
-    box = Box()
+def pair_agent(cast: Cast, **code: Any) -> tuple[AgentClient, Agent]:
+    """Returns a client that has claimed a code, and the row of its agent."""
+    agent_client = AgentClient()
     text = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor, **code).text
-    box.answer = pairing.claim_pairing_code(box.pair_request(text))
+    agent_client.answer = pairing.claim_pairing_code(agent_client.pair_request(text))
     with studio_scope(cast.studio.id):
-        return box, Agent.objects.get(pk=box.agent_id)
+        return agent_client, Agent.objects.get(pk=agent_client.agent_id)
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def room(cast: Cast) -> Room:
 
 
 @pytest.fixture
-def paired(cast: Cast) -> tuple[Box, Agent]:
-    """A box of the studio."""
-    return pair_box(cast)
+def paired(cast: Cast) -> tuple[AgentClient, Agent]:
+    """A client of an agent of the studio, and the agent's row."""
+    return pair_agent(cast)
 
 
 @pytest.fixture

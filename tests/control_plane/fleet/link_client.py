@@ -15,7 +15,7 @@ from control_plane.fleet.models import Agent
 from shared.protocol.codec import decode, encode
 from shared.protocol.messages import FromAgent, Hello, ToAgent
 from shared.protocol.status import AgentStatus, ConfigStatus, Reported, SpoolStatus
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 
 T = TypeVar("T")
@@ -27,9 +27,14 @@ NOTHING = Reported(version=0, hash=None, status=ConfigStatus.APPLIED)
 
 @asynccontextmanager
 async def linked(
-    box: Box, address: str, reported: Reported = NOTHING, *, protocol: int = 1, forwarded_for: str = ""
+    agent_client: AgentClient,
+    address: str,
+    reported: Reported = NOTHING,
+    *,
+    protocol: int = 1,
+    forwarded_for: str = "",
 ) -> AsyncIterator[ClientConnection]:
-    headers = {"Authorization": box.authorization()}
+    headers = {"Authorization": agent_client.authorization()}
     if forwarded_for:
         headers["X-Forwarded-For"] = forwarded_for
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
@@ -86,6 +91,6 @@ async def eventually(cast: Cast, agent: Agent, is_so: Any) -> Agent:
         await asyncio.sleep(0.02)
 
 
-def box_at(box: Box, address: str) -> Box:
-    box.address = address
-    return box
+def client_at(agent_client: AgentClient, address: str) -> AgentClient:
+    agent_client.address = address
+    return agent_client

@@ -32,8 +32,8 @@ from shared.protocol.messages import (
 )
 from shared.protocol.status import ConfigStatus, Reported
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import make_room, pair_box
-from tests.control_plane.fleet.link_client import aside, box_at, eventually, hear, linked, say, status
+from tests.control_plane.fleet.conftest import make_room, pair_agent
+from tests.control_plane.fleet.link_client import aside, client_at, eventually, hear, linked, say, status
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
@@ -48,9 +48,9 @@ def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
 async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_change(
     committed: Cast, address: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
+    agent_client, agent = await aside(pair_agent, committed)
     room = await aside(make_room, committed)
-    async with linked(box, address) as socket:
+    async with linked(agent_client, address) as socket:
         assert isinstance(welcome := await hear(socket), Welcome)
         assert abs(welcome.server_time_at.timestamp() - time.time()) < 5
         first = await hear(socket)
@@ -62,14 +62,14 @@ async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_cha
         assert [camera.name for camera in second.config.body.cameras] == ["left wall"]
 
 
-async def test_what_the_box_has_already_is_not_pushed_and_its_reports_are_written_down(
+async def test_what_the_agent_has_already_is_not_pushed_and_its_reports_are_written_down(
     committed: Cast, address: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
-    box.address = address
-    config = decode((await aside(box.call, "GET", "config")).content, AgentConfig)
+    agent_client, agent = await aside(pair_agent, committed)
+    agent_client.address = address
+    config = decode((await aside(agent_client.call, "GET", "config")).content, AgentConfig)
     reported = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
-    async with linked(box, address, reported) as socket:
+    async with linked(agent_client, address, reported) as socket:
         assert isinstance(await hear(socket), Welcome)
         await say(socket, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
@@ -85,8 +85,8 @@ async def test_what_the_box_has_already_is_not_pushed_and_its_reports_are_writte
 async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back(
     committed: Cast, address: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
-    async with linked(box, address) as socket:
+    agent_client, agent = await aside(pair_agent, committed)
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         await say(socket, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
@@ -96,7 +96,7 @@ async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_whe
     assert row.stopped_at is not None
     assert not row.is_online
     assert fresh_status(row) is None
-    async with linked(box, address) as socket:
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         row = await eventually(committed, agent, lambda row: row.is_online)
         assert row.stopped_at is None
@@ -106,8 +106,8 @@ async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_whe
 async def test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back(
     committed: Cast, address: str, code: int
 ) -> None:
-    box, agent = await aside(pair_box, committed)
-    async with linked(box, address) as socket:
+    agent_client, agent = await aside(pair_agent, committed)
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         await socket.close(code)
     row = await eventually(committed, agent, lambda row: row.link_id is None)
@@ -118,10 +118,10 @@ async def test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back(
 async def test_the_goodbye_of_an_old_link_does_not_stop_an_agent_that_has_a_new_one(
     committed: Cast, address: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
-    async with linked(box, address) as old:
+    agent_client, agent = await aside(pair_agent, committed)
+    async with linked(agent_client, address) as old:
         await hear(old)
-        async with linked(box, address) as new:
+        async with linked(agent_client, address) as new:
             await hear(new)
             await old.close(CLOSE_STOPPED, "stopped")
             await say(new, Heartbeat(status=status()))
@@ -133,9 +133,9 @@ async def test_the_goodbye_of_an_old_link_does_not_stop_an_agent_that_has_a_new_
 async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box, agent = await aside(pair_box, committed)
+    agent_client, agent = await aside(pair_agent, committed)
     room = await aside(make_room, committed)
-    async with linked(box, address) as socket:
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         first = (await hear(socket)).config
         await say(
@@ -169,7 +169,7 @@ async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
         assert await aside(sweep) == 0
 
 
-async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
+async def test_an_agent_is_asked_for_lost_footage_at_each_link_until_it_answers(
     committed: Cast, address: str, tmp_path: Path
 ) -> None:
     def damaged() -> Scene:
@@ -195,9 +195,11 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
             return set(SegmentDamage.objects.values_list("repair", flat=True))
 
     scene = await aside(damaged)
-    config = decode((await aside(box_at(scene.box, address).call, "GET", "config")).content, AgentConfig)
+    config = decode(
+        (await aside(client_at(scene.agent_client, address).call, "GET", "config")).content, AgentConfig
+    )
     known = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
-    async with linked(scene.box, address, known, protocol=3) as socket:
+    async with linked(scene.agent_client, address, known, protocol=3) as socket:
         assert isinstance(await hear(socket), Welcome)
         assert await aside(ask) == 2
         asked = await hear(socket)
@@ -206,11 +208,11 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
         await aside(ask)
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
-    async with linked(scene.box, address, known, protocol=2) as socket:
+    async with linked(scene.agent_client, address, known, protocol=2) as socket:
         assert isinstance(await hear(socket), Welcome)
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
-    async with linked(scene.box, address, known, protocol=3) as socket:
+    async with linked(scene.agent_client, address, known, protocol=3) as socket:
         assert isinstance(await hear(socket), Welcome)
         assert await hear(socket) == asked, "asked anew at each link"
         await say(socket, SendingAgain(coming=asked.segment_ids[:1]))
@@ -219,27 +221,27 @@ async def test_a_box_is_asked_for_lost_footage_at_each_link_until_it_answers(
         await say(socket, SendingAgain(gone=rest.segment_ids))
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
-    async with linked(scene.box, address, known, protocol=3) as socket:
+    async with linked(scene.agent_client, address, known, protocol=3) as socket:
         assert isinstance(await hear(socket), Welcome)
         with pytest.raises(TimeoutError):
             await hear(socket, within_s=0.5)
     assert await aside(repairs) == {"coming", "lost"}
 
 
-async def test_two_boxes_with_one_identity_are_noticed_and_a_reconnect_is_not(
+async def test_two_agents_with_one_identity_are_noticed_and_a_reconnect_is_not(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.2)
     settings.TRUSTED_PROXIES = 1
-    box, agent = await aside(pair_box, committed)
-    async with linked(box, address, forwarded_for="203.0.113.5") as first:
+    agent_client, agent = await aside(pair_agent, committed)
+    async with linked(agent_client, address, forwarded_for="203.0.113.5") as first:
         await hear(first)
-    async with linked(box, address, forwarded_for="6.6.6.6, 203.0.113.5:4711") as first:
+    async with linked(agent_client, address, forwarded_for="6.6.6.6, 203.0.113.5:4711") as first:
         await hear(first)
         await say(first, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: row.link_id is not None)
         assert row.duplicate_at is None
-        async with linked(box, address, forwarded_for="[2001:db8::5]:4711") as second:
+        async with linked(agent_client, address, forwarded_for="[2001:db8::5]:4711") as second:
             await hear(second)
             await asyncio.sleep(0.3)
             await say(second, Heartbeat(status=status()))

@@ -15,23 +15,23 @@ from control_plane.fleet import gateway, services
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.messages import Revoked
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.fleet.link_client import aside, hear, linked
 
 
 async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_reason(
     committed: Cast, address: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
-    box.address = address
+    agent_client, agent = await aside(pair_agent, committed)
+    agent_client.address = address
 
     def revoke() -> None:
         with studio_scope(committed.studio.id):
             services.revoke_agent(agent, reason="stolen", actor=committed.alice.actor)
 
-    async with linked(box, address) as socket:
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         await hear(socket)
         await aside(revoke)
@@ -41,14 +41,14 @@ async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_re
             await hear(socket)
         assert time.monotonic() - began_s < 5
     assert isinstance(message, Revoked)
-    assert revocation_of(box, message.revocation)["reason"] == "stolen"
-    refused = await aside(box.call, "GET", "config")
+    assert revocation_of(agent_client, message.revocation)["reason"] == "stolen"
+    refused = await aside(agent_client.call, "GET", "config")
     assert refused.status_code == 401
     problem = decode(refused.content, Problem)
     assert problem.code is Code.AGENT_REVOKED
-    assert revocation_of(box, problem.revocation)["sub"] == str(agent.id)
+    assert revocation_of(agent_client, problem.revocation)["sub"] == str(agent.id)
     with pytest.raises(websockets.InvalidStatus) as upgrade:
-        async with linked(box, address):
+        async with linked(agent_client, address):
             pass
     assert upgrade.value.response.status_code == 401
     assert decode(bytes(upgrade.value.response.body), Problem).revocation
@@ -58,7 +58,7 @@ async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_re
 async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_is_heard(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box, agent = await aside(pair_box, committed)
+    agent_client, agent = await aside(pair_agent, committed)
     monkeypatch.setattr("control_plane.fleet.subscriber.CHANNEL", "somewhere else")
     monkeypatch.setattr(gateway, "POLL_S", 600.0)
     monkeypatch.setattr(
@@ -71,7 +71,7 @@ async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_i
         with studio_scope(committed.studio.id):
             services.revoke_agent(agent, reason="", actor=committed.alice.actor)
 
-    async with linked(box, address) as socket:
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         await hear(socket)
         await aside(revoke)
@@ -81,9 +81,9 @@ async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_i
 async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
     committed: Cast, address: str
 ) -> None:
-    box, _ = await aside(pair_box, committed)
+    agent_client, _ = await aside(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
-    used = box.authorization()
+    used = agent_client.authorization()
     async with connect(url, additional_headers={"Authorization": used}):
         pass
     for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": used}):
@@ -94,9 +94,9 @@ async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
         assert decode(bytes(refusal.value.response.body), Problem).code is Code.AGENT_TOKEN_INVALID
 
 
-def revocation_of(box: Box, token: str) -> dict[str, Any]:
+def revocation_of(agent_client: AgentClient, token: str) -> dict[str, Any]:
     assert jwt.get_unverified_header(token)["typ"] == "revocation+jwt"
-    key = Ed25519PublicKey.from_public_bytes(box.answer.revocation_key)
+    key = Ed25519PublicKey.from_public_bytes(agent_client.answer.revocation_key)
     return jwt.decode(token, key, algorithms=["EdDSA"], options={"verify_aud": False})
 
 

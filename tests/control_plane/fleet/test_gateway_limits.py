@@ -14,7 +14,7 @@ from control_plane.fleet import gateway
 from shared.protocol.errors import Code
 from shared.protocol.messages import Fault, Heartbeat
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.fleet.link_client import PATIENCE_S, aside, eventually, hear, linked, say, status
 
 
@@ -31,8 +31,8 @@ from tests.control_plane.fleet.link_client import PATIENCE_S, aside, eventually,
 async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(
     committed: Cast, address: str, frame: str, named: str
 ) -> None:
-    box, _ = await aside(pair_box, committed)
-    async with linked(box, address) as socket:
+    agent_client, _ = await aside(pair_agent, committed)
+    async with linked(agent_client, address) as socket:
         await hear(socket)
         await hear(socket)
         await socket.send(frame)
@@ -59,7 +59,7 @@ async def test_an_agent_that_floods_waits_and_others_are_heard(
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(held.wait(), loop))
 
     monkeypatch.setattr(Throttle, "take", take)
-    (flooding, _), (other, agent) = [await aside(pair_box, committed) for _ in range(2)]
+    (flooding, _), (other, agent) = [await aside(pair_agent, committed) for _ in range(2)]
     async with linked(flooding, address) as socket, linked(other, address) as quiet:
         for _ in range(50):
             await say(socket, Heartbeat(status=status()))
@@ -71,14 +71,14 @@ async def test_an_agent_that_floods_waits_and_others_are_heard(
 
 async def test_a_large_message_counts_like_many(address: str, committed: Cast) -> None:
     taken: list[float] = []
-    box, _ = await aside(pair_box, committed)
+    agent_client, _ = await aside(pair_agent, committed)
 
     async def take(name: Any, amount: float) -> None:
         taken.append(amount)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gateway.gateway.throttle, "take", take)
-        async with linked(box, address) as socket:
+        async with linked(agent_client, address) as socket:
             await say(socket, Heartbeat(status=replace(status(), update="x" * 600)))
             await socket.send("x" * (10 * gateway.MESSAGE_BYTES))
             with contextlib.suppress(websockets.ConnectionClosed):

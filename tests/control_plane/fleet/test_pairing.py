@@ -1,4 +1,4 @@
-"""Pairing: a code makes one box an agent, once, in time, and guessing does not pay."""
+"""Pairing: a code makes one computer an agent, once and in time, and guessing does not pay."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +21,9 @@ from control_plane.tenancy.models import Room
 from shared.protocol.codec import decode, encode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.pairing import PAIRING_ALPHABET, PairAnswer
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast, as_person
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 
 
 def code_for(cast: Cast, **values: Any) -> str:
@@ -36,9 +36,9 @@ def other_half(code: str) -> str:
     return code[:-1] + last
 
 
-def refusal(box: Box, code: str) -> Code:
+def refusal(agent_client: AgentClient, code: str) -> Code:
     with pytest.raises(PairingRefused) as refused:
-        pairing.claim_pairing_code(box.pair_request(code))
+        pairing.claim_pairing_code(agent_client.pair_request(code))
     return refused.value.code
 
 
@@ -58,16 +58,16 @@ def test_where_no_code_is_free_it_says_so_and_does_not_draw_for_ever(
     assert len(drawn) == pairing.MAX_DRAWS
 
 
-def test_a_code_makes_a_box_an_agent_and_tells_it_what_it_needs(cast: Cast) -> None:
-    code, box = code_for(cast, agent_name="Big room box"), Box()
-    answer = pairing.claim_pairing_code(box.pair_request(code.lower().replace("-", " ")))
+def test_a_code_makes_a_computer_an_agent_and_tells_it_what_it_needs(cast: Cast) -> None:
+    code, agent_client = code_for(cast, agent_name="Big room box"), AgentClient()
+    answer = pairing.claim_pairing_code(agent_client.pair_request(code.lower().replace("-", " ")))
     assert answer.studio_name == cast.studio.name
     assert answer.audience == installation.audience()
     with studio_scope(cast.studio.id):
         agent = Agent.objects.get(pk=answer.agent_id)
         assert agent.state == AgentState.PENDING
         assert agent.name == "Big room box"
-        assert agent.host_facts == box.pair_request(code).host
+        assert agent.host_facts == agent_client.pair_request(code).host
         assert agent.desired.version == 1
         assert list(Entry.objects.order_by("sequence").values_list("action", flat=True))[-2:] == [
             "agent.pairing_started",
@@ -86,14 +86,14 @@ def test_neither_the_code_nor_a_half_of_it_is_stored(cast: Cast) -> None:
 
 def test_of_a_hundred_claims_at_once_exactly_one_wins(committed: Cast) -> None:
     code = code_for(committed)
-    boxes = [Box() for _ in range(100)]
+    agent_clients = [AgentClient() for _ in range(100)]
     together = threading.Barrier(12)
 
     def claim(number: int) -> PairAnswer | Code:
         try:
             if number < 12:
                 together.wait(timeout=10)
-            return pairing.claim_pairing_code(boxes[number].pair_request(code))
+            return pairing.claim_pairing_code(agent_clients[number].pair_request(code))
         except PairingRefused as refused:
             return refused.code
         finally:
@@ -107,55 +107,55 @@ def test_of_a_hundred_claims_at_once_exactly_one_wins(committed: Cast) -> None:
         assert Agent.objects.count() == 1
 
 
-def test_a_box_whose_answer_was_lost_asks_again_and_gets_the_same_answer(cast: Cast) -> None:
-    code, box = code_for(cast), Box()
-    first = pairing.claim_pairing_code(box.pair_request(code))
-    assert pairing.claim_pairing_code(box.pair_request(code)).agent_id == first.agent_id
-    assert refusal(Box(), code) is Code.PAIRING_CODE_USED
+def test_an_agent_whose_answer_was_lost_asks_again_and_gets_the_same_answer(cast: Cast) -> None:
+    code, agent_client = code_for(cast), AgentClient()
+    first = pairing.claim_pairing_code(agent_client.pair_request(code))
+    assert pairing.claim_pairing_code(agent_client.pair_request(code)).agent_id == first.agent_id
+    assert refusal(AgentClient(), code) is Code.PAIRING_CODE_USED
 
 
 def test_a_code_expires_after_ten_minutes(cast: Cast) -> None:
     code = code_for(cast)
     with time_machine.travel(timezone.now() + timedelta(minutes=10, seconds=1), tick=False):
-        assert refusal(Box(), code) is Code.PAIRING_CODE_EXPIRED
+        assert refusal(AgentClient(), code) is Code.PAIRING_CODE_EXPIRED
 
 
 def test_five_wrong_second_halves_lock_a_code_and_four_do_not(cast: Cast) -> None:
     code = code_for(cast)
     for _ in range(4):
-        assert refusal(Box(), other_half(code)) is Code.PAIRING_CODE_UNKNOWN
+        assert refusal(AgentClient(), other_half(code)) is Code.PAIRING_CODE_UNKNOWN
     kept = code_for(cast)
-    assert refusal(Box(), other_half(code)) is Code.PAIRING_CODE_UNKNOWN
-    assert refusal(Box(), code) is Code.PAIRING_CODE_LOCKED
+    assert refusal(AgentClient(), other_half(code)) is Code.PAIRING_CODE_UNKNOWN
+    assert refusal(AgentClient(), code) is Code.PAIRING_CODE_LOCKED
     with studio_scope(cast.studio.id):
         assert PairingCode.objects.filter(state=PairingState.LOCKED).count() == 1
-    pairing.claim_pairing_code(Box().pair_request(kept))
+    pairing.claim_pairing_code(AgentClient().pair_request(kept))
 
 
 def test_a_code_with_wrong_letters_is_told_apart_from_an_unknown_one(cast: Cast) -> None:
     with pytest.raises(BadRequest, match="8 letters"):
-        pairing.claim_pairing_code(Box().pair_request("BCD"))
-    assert refusal(Box(), "BCDF-GHJK") is Code.PAIRING_CODE_UNKNOWN
+        pairing.claim_pairing_code(AgentClient().pair_request("BCD"))
+    assert refusal(AgentClient(), "BCDF-GHJK") is Code.PAIRING_CODE_UNKNOWN
 
 
-def test_a_box_that_is_an_agent_already_has_to_make_a_new_key(cast: Cast) -> None:
-    box, _ = pair_box(cast)
-    assert refusal(box, code_for(cast)) is Code.CONFLICT
+def test_a_computer_that_is_an_agent_already_has_to_make_a_new_key(cast: Cast) -> None:
+    agent_client, _ = pair_agent(cast)
+    assert refusal(agent_client, code_for(cast)) is Code.CONFLICT
 
 
-def test_a_box_that_is_too_old_is_told_so(cast: Cast) -> None:
+def test_an_agent_that_is_too_old_is_told_so(cast: Cast) -> None:
     with pytest.raises(PairingRefused) as refused:
-        pairing.claim_pairing_code(Box().pair_request(code_for(cast), protocol=0))
+        pairing.claim_pairing_code(AgentClient().pair_request(code_for(cast), protocol=0))
     assert refused.value.code is Code.PROTOCOL_TOO_OLD
 
 
-def test_the_new_box_takes_the_cameras_and_the_old_one_may_still_upload(cast: Cast, room: Room) -> None:
-    _, old = pair_box(cast)
+def test_the_new_agent_takes_the_cameras_and_the_old_one_may_still_upload(cast: Cast, room: Room) -> None:
+    _, old = pair_agent(cast)
     with studio_scope(cast.studio.id):
         services.add_camera(
             room, old, name="left", position="left", address="rtsp://u:p@10.0.0.1/a", actor=cast.alice.actor
         )
-    _, new = pair_box(cast, replaces=old)
+    _, new = pair_agent(cast, replaces=old)
     with studio_scope(cast.studio.id):
         old.refresh_from_db()
         camera = Camera.objects.get()
@@ -179,7 +179,7 @@ def test_over_http_refusals_say_what_to_do_and_tries_are_limited(
     cast: Cast, client: Client, settings: Any
 ) -> None:
     settings.FLEET_PAIRING_LIMITS = (3, 600)
-    body = encode(Box().pair_request("BCDF-GHJK"))
+    body = encode(AgentClient().pair_request("BCDF-GHJK"))
     for _ in range(3):
         response = client.post("/agent/v1/pair", body, content_type="application/json")
         assert response.status_code == 404
@@ -215,7 +215,7 @@ def test_a_studio_makes_so_many_codes_in_a_while(cast: Cast, monkeypatch: pytest
 
 
 def test_a_studio_has_so_many_agents(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair_box(cast)
+    pair_agent(cast)
     monkeypatch.setattr(pairing, "MAX_AGENTS", 1)
     with studio_scope(cast.studio.id), pytest.raises(Conflict, match="at most 1 agents"):
         pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)

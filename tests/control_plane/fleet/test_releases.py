@@ -20,19 +20,19 @@ from shared.kernel.clock import ServerClock, SystemClock
 from shared.protocol.ids import new_id
 from shared.protocol.messages import Heartbeat
 from shared.protocol.status import RecordingState
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.live import serve
 from tests.control_plane.scenes import status_of
 from tests.edge_agent.update.system import MUTE_S, System, make_package
 
 
 class Rig:
-    """A box of the studio with an agent's half of updates, the control plane, and a system to be updated."""
+    """A paired agent with its half of updates, the control plane, and a system to be updated."""
 
-    def __init__(self, box: Box, system: System) -> None:
-        self.box = box
+    def __init__(self, agent_client: AgentClient, system: System) -> None:
+        self.agent_client = agent_client
         self.system = system
         self.quiet = True
         self.allowed = True
@@ -44,7 +44,9 @@ class Rig:
         """Says that it lives and looks once; what it waits for is over at once, so often."""
         self.waits = most_waits
         async with HttpClient() as http:
-            api = ControlPlaneApi(http, self.box.address, ServerClock(SystemClock()), self.box.token)
+            api = ControlPlaneApi(
+                http, self.agent_client.address, ServerClock(SystemClock()), self.agent_client.token
+            )
 
             async def heartbeat() -> None:
                 address = "/agent/v1/report" if self.alive else "/agent/v1/nowhere"
@@ -94,13 +96,13 @@ def rig(committed: Cast, tmp_path: Path, settings: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(releases, "PART_BYTES", 3000)
     monkeypatch.setattr(download, "PART_BYTES", 4000)
     with serve() as address:
-        box, _ = pair_box(committed)
-        box.address = address
-        yield Rig(box, system)
+        agent_client, _ = pair_agent(committed)
+        agent_client.address = address
+        yield Rig(agent_client, system)
     system.stop()
 
 
-async def test_a_release_goes_from_the_folder_to_the_box(rig: Rig) -> None:
+async def test_a_release_goes_from_the_folder_to_the_agent(rig: Rig) -> None:
     package = make_package(rig.system.folder, "2.0", padding=bytes(range(256)) * 100)
     rig.system.publish(package)
     await rig.run()

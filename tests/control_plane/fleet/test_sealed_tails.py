@@ -19,11 +19,11 @@ from shared.protocol.ids import new_id
 from shared.protocol.messages import Hello
 from shared.protocol.status import ConfigStatus, Reported
 from shared.protocol.version import PROTOCOL_VERSION
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast, as_person
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 
-Paired = tuple[Box, Agent]
+Paired = tuple[AgentClient, Agent]
 ADDRESS = "http://10.0.0.1/flv?port=1935&app=bcs&user=admin&password=geheim"
 TAIL = "port=1935&app=bcs&user=admin&password=geheim"
 SHOWN = "http://10.0.0.1/flv?***"
@@ -45,8 +45,8 @@ def configured(agent: Agent, cast: Cast) -> tuple[CameraConfig, ...]:
         return tuple(DesiredConfig.objects.get(agent=agent).document.body.cameras)
 
 
-def opened(camera: Camera, box: Box) -> str:
-    return SealedBox(box.sealing).decrypt(bytes(camera.sealed_tail or b"")).decode()
+def opened(camera: Camera, agent_client: AgentClient) -> str:
+    return SealedBox(agent_client.sealing).decrypt(bytes(camera.sealed_tail or b"")).decode()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def card_of(camera: Camera, cast: Cast) -> CameraCard:
 def test_the_secret_end_reaches_the_agent_and_is_read_by_nobody_else(
     cast: Cast, room: Room, paired: Paired
 ) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     camera = add(room, agent, cast)
     assert camera.address == SHOWN
     assert camera.source_url == "http://10.0.0.1/flv?"
@@ -81,7 +81,7 @@ def test_the_secret_end_reaches_the_agent_and_is_read_by_nobody_else(
     (sent,) = configured(agent, cast)
     assert sent.source == HttpSource(url="http://10.0.0.1/flv?")
     assert isinstance(sent.sealed_tail, bytes)
-    assert SealedBox(box.sealing).decrypt(sent.sealed_tail).decode() == TAIL
+    assert SealedBox(agent_client.sealing).decrypt(sent.sealed_tail).decode() == TAIL
     with studio_scope(cast.studio.id), connection.cursor() as cursor:
         for table in ("fleet_camera", "fleet_desiredconfig", "audit_entry"):
             cursor.execute(f"SELECT string_agg(t::text, '') FROM {table} t")  # noqa: S608
@@ -101,9 +101,9 @@ def test_the_secret_end_reaches_the_agent_and_is_read_by_nobody_else(
     ],
 )
 def test_no_page_shows_a_secret_of_an_address(cast: Cast, room: Room, paired: Paired, address: str) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     camera = add(room, agent, cast, address=address)
-    tail = opened(camera, box)
+    tail = opened(camera, agent_client)
     assert "geheim" in tail
     assert address.endswith(tail)
     alice = as_person(cast.alice)
@@ -127,7 +127,7 @@ def test_what_only_chooses_a_stream_stays_in_clear(cast: Cast, room: Room, paire
 def test_an_address_keeps_its_secret_end_until_another_is_typed(
     cast: Cast, room: Room, paired: Paired
 ) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     camera, actor = add(room, agent, cast), cast.alice.actor
     before = bytes(camera.sealed_tail or b"")
     with studio_scope(cast.studio.id):
@@ -139,7 +139,7 @@ def test_an_address_keeps_its_secret_end_until_another_is_typed(
         camera.refresh_from_db()
         assert (camera.address, bytes(camera.sealed_tail or b"")) == (SHOWN, before)
         services.change_camera(camera, address="http://10.0.0.1/flv?token=neu", actor=actor)
-        assert opened(camera, box) == "token=neu"
+        assert opened(camera, agent_client) == "token=neu"
         services.change_camera(camera, address="http://10.0.0.1/flv", actor=actor)
         camera.refresh_from_db()
         assert (camera.has_tail, camera.address, camera.tail_sealed_for_id) == (
@@ -158,7 +158,7 @@ def test_a_secret_end_that_was_sealed_for_another_agent_is_asked_for_again(
     cast: Cast, room: Room, paired: Paired
 ) -> None:
     camera = add(room, paired[1], cast)
-    box, another = pair_box(cast)
+    agent_client, another = pair_agent(cast)
     with studio_scope(cast.studio.id):
         hello(another, cast, PROTOCOL_VERSION)
         services.change_camera(camera, agent=another, actor=cast.alice.actor)
@@ -166,7 +166,7 @@ def test_a_secret_end_that_was_sealed_for_another_agent_is_asked_for_again(
     assert "Enter the address again" in card_of(camera, cast).hint
     with studio_scope(cast.studio.id):
         services.change_camera(camera, address=ADDRESS, actor=cast.alice.actor)
-    assert opened(camera, box) == TAIL
+    assert opened(camera, agent_client) == TAIL
     assert "again" not in card_of(camera, cast).hint
 
 

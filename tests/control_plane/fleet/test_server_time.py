@@ -13,7 +13,7 @@ from shared.protocol.errors import Code
 from shared.protocol.messages import Hello
 from shared.protocol.timing import NONCE_HEADER, TIME_HEADER, TIME_PATH, read_time
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.fleet.link_client import NOTHING, aside, hear, say
 
 NONCE = "a-nonce-of-a-test"
@@ -55,9 +55,9 @@ def test_nobody_else_is_told_and_nothing_of_a_request_is_repeated_but_a_nonce(ad
 
 
 def test_an_agent_whose_clock_is_off_is_told_the_time_with_the_refusal(committed: Cast, address: str) -> None:
-    box, _ = pair_box(committed)
+    agent_client, _ = pair_agent(committed)
     then_s = int(time.time()) - 7200
-    stale = f"Bearer {box.token(iat=then_s, exp=then_s + 60)}"
+    stale = f"Bearer {agent_client.token(iat=then_s, exp=then_s + 60)}"
     answer = httpx.get(f"{address}/agent/v1/config", headers=ASKING | {"Authorization": stale})
     assert answer.status_code == 401
     assert answer.json()["code"] == Code.AGENT_CLOCK_OFF
@@ -67,12 +67,14 @@ def test_an_agent_whose_clock_is_off_is_told_the_time_with_the_refusal(committed
 async def test_the_websocket_states_it_when_it_refuses_and_when_it_accepts(
     committed: Cast, address: str
 ) -> None:
-    box, _ = await aside(pair_box, committed)
+    agent_client, _ = await aside(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     with pytest.raises(websockets.InvalidStatus) as refused:
         await connect(url, additional_headers=ASKING)
     assert off_s(refused.value.response.headers.get(TIME_HEADER)) < 2
-    async with connect(url, additional_headers=ASKING | {"Authorization": box.authorization()}) as socket:
+    async with connect(
+        url, additional_headers=ASKING | {"Authorization": agent_client.authorization()}
+    ) as socket:
         assert socket.response is not None
         assert off_s(socket.response.headers.get(TIME_HEADER)) < 2
         await say(socket, Hello(protocol=1, agent_version="0.1.0", reported=NOTHING))

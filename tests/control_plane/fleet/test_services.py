@@ -1,4 +1,4 @@
-"""Agents, cameras and orders: who may change them, and what the box is told then."""
+"""Agents, cameras and orders: who may change them, and how the agent hears of it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,13 +36,13 @@ from shared.protocol.ids import SegmentId, new_id
 from shared.protocol.messages import FromAgent, Heartbeat, Hello, Report, SendingAgain
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from shared.protocol.version import PROTOCOL_HEADER
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import make_room, pair_box
+from tests.control_plane.fleet.conftest import make_room, pair_agent
 from tests.control_plane.scenes import make_scene, status_of
 
 APPLIED = Reported(version=1, hash="ab" * 32, status=ConfigStatus.APPLIED)
-Paired = tuple[Box, Agent]
+Paired = tuple[AgentClient, Agent]
 
 
 def add(room: Room, agent: Agent, cast: Cast, **values: Any) -> Camera:
@@ -62,16 +62,16 @@ def desired(agent: Agent, cast: Cast) -> AgentConfig:
         return document
 
 
-def test_a_camera_reaches_the_box_with_credentials_that_only_the_box_reads(
+def test_a_camera_reaches_the_agent_with_credentials_that_only_the_agent_reads(
     cast: Cast, room: Room, paired: Paired
 ) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     add(room, agent, cast, record_audio=False, offset_us=-1500)
     (camera,) = desired(agent, cast).body.cameras
     assert camera.source == RtspSource(url="rtsp://10.0.0.1/a")
     assert (camera.record_audio, camera.offset_us) == (False, -1500)
     assert camera.sealed_credentials is not None
-    opened = SealedBox(box.sealing).decrypt(camera.sealed_credentials)
+    opened = SealedBox(agent_client.sealing).decrypt(camera.sealed_credentials)
     assert decode(opened, Credentials) == Credentials(username="admin", password="geheim")
 
 
@@ -122,7 +122,7 @@ def test_a_studio_sets_so_many_addresses_an_hour_and_no_other_studio_notices(
         services.change_camera(camera, address="file:a.mp4", actor=actor)
     with pytest.raises(TooManyRequests):
         add(room, paired[1], cast, name="another")
-    _, their_agent = pair_box(other)
+    _, their_agent = pair_agent(other)
     add(make_room(other), their_agent, other)
 
 
@@ -202,9 +202,9 @@ def test_the_audit_chain_is_locked_after_every_row(cast: Cast, room: Room, paire
         assert locks == sorted(locks), "two acts at once would wait for each other"
 
 
-def test_a_camera_that_moves_changes_both_boxes(cast: Cast, room: Room, paired: Paired) -> None:
+def test_a_camera_that_moves_changes_both_agents(cast: Cast, room: Room, paired: Paired) -> None:
     camera = add(room, paired[1], cast)
-    _, second = pair_box(cast)
+    _, second = pair_agent(cast)
     with studio_scope(cast.studio.id):
         services.change_camera(camera, agent=second, actor=cast.alice.actor)
     assert desired(paired[1], cast).body.cameras == ()
@@ -274,11 +274,11 @@ def test_an_admin_of_another_studio_sees_and_changes_nothing(
         )
 
 
-def test_an_order_goes_to_the_boxes_of_the_room_and_stops_and_goes(
+def test_an_order_goes_to_the_agents_of_the_room_and_stops_and_goes(
     cast: Cast, room: Room, paired: Paired
 ) -> None:
     agent, class_id = paired[1], new_id()
-    _, elsewhere = pair_box(cast)
+    _, elsewhere = pair_agent(cast)
     now = timezone.now()
     with studio_scope(cast.studio.id), pytest.raises(Conflict, match="no camera"):
         services.order_recording(class_id, room, start_at=now, actor=cast.ivan.actor)
@@ -314,7 +314,7 @@ def test_a_revoked_agent_cannot_be_revoked_again_nor_given_cameras(
         add(room, agent, cast)
 
 
-def test_what_a_box_reports_is_what_the_studio_sees(cast: Cast, room: Room, paired: Paired) -> None:
+def test_what_an_agent_reports_is_what_the_studio_sees(cast: Cast, room: Room, paired: Paired) -> None:
     agent = paired[1]
     caller = Caller(agent.id, cast.studio.id, "10.0.0.7")
     config = desired(agent, cast)
@@ -382,10 +382,10 @@ def test_the_sweep_compares_an_acknowledged_configuration_each_hour(
 def test_the_configuration_by_http_is_sent_once_until_it_changes(
     cast: Cast, room: Room, paired: Paired, client: Client
 ) -> None:
-    box, agent = paired
+    agent_client, agent = paired
 
     def get(etag: str = "") -> Any:
-        headers = {"Authorization": box.authorization()} | ({"If-None-Match": etag} if etag else {})
+        headers = {"Authorization": agent_client.authorization()} | ({"If-None-Match": etag} if etag else {})
         return client.get("/agent/v1/config", headers=headers)
 
     first = get()
@@ -398,7 +398,7 @@ def test_the_configuration_by_http_is_sent_once_until_it_changes(
         "/agent/v1/report",
         report,
         content_type="application/json",
-        headers={"Authorization": box.authorization()},
+        headers={"Authorization": agent_client.authorization()},
     )
     assert sent.status_code == 204
 
@@ -418,14 +418,14 @@ def test_the_configuration_by_http_is_sent_once_until_it_changes(
         (3, "9" * 5000, 400, 3),
     ],
 )
-def test_the_poll_tells_what_the_box_speaks(
+def test_the_poll_tells_what_the_agent_speaks(
     cast: Cast, paired: Paired, client: Client, before: int, header: str | None, status: int, noted: int
 ) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     with studio_scope(cast.studio.id):
         Agent.objects.filter(pk=agent.pk).update(protocol=before)
     said = {} if header is None else {PROTOCOL_HEADER: header}
-    answer = client.get("/agent/v1/config", headers={"Authorization": box.authorization()} | said)
+    answer = client.get("/agent/v1/config", headers={"Authorization": agent_client.authorization()} | said)
     assert answer.status_code == status
     with studio_scope(cast.studio.id):
         agent.refresh_from_db()
@@ -456,7 +456,7 @@ def test_the_words_of_an_agent_that_was_just_revoked_change_nothing(
         assert not ReportedConfig.objects.exists()
 
 
-def test_a_socket_that_opens_while_its_agent_is_revoked_is_not_noted_as_standing(
+def test_a_socket_that_opens_while_its_agent_is_revoked_is_not_noted_as_open(
     cast: Cast, paired: Paired
 ) -> None:
     _, agent = paired

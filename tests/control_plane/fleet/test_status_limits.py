@@ -1,4 +1,4 @@
-"""What a box says of itself is answered by the field that does not fit, not by a fault of ours."""
+"""A heartbeat out of bounds is refused by naming the field, never by an internal error."""
 
 import pytest
 from msgspec.structs import replace

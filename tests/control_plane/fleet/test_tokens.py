@@ -16,11 +16,11 @@ from control_plane.fleet import services
 from control_plane.fleet.authentication import authenticate
 from control_plane.fleet.errors import AgentRevoked, ClockOff, TokenInvalid
 from control_plane.fleet.models import Agent
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 
-Paired = tuple[Box, Agent]
+Paired = tuple[AgentClient, Agent]
 
 
 def refused(token: str) -> type[Exception]:
@@ -30,8 +30,8 @@ def refused(token: str) -> type[Exception]:
 
 
 def test_a_good_token_names_the_agent_once(paired: Paired, cast: Cast) -> None:
-    box, agent = paired
-    token = box.token()
+    agent_client, agent = paired
+    token = agent_client.token()
     caller = authenticate(f"Bearer {token}", address="10.0.0.1")
     assert (caller.agent_id, caller.studio_id) == (agent.id, cast.studio.id)
     assert refused(token) is TokenInvalid
@@ -64,12 +64,12 @@ def test_what_is_no_token_is_refused(cast: Cast, header: str) -> None:
 
 
 def test_a_token_from_another_time_says_that_the_clock_is_off(paired: Paired) -> None:
-    box, _ = paired
+    agent_client, _ = paired
     now_s = int(time.time())
     for off_s in (-3600, -95, 95, 3600):
-        assert refused(box.token(iat=now_s + off_s, exp=now_s + off_s + 60)) is ClockOff
+        assert refused(agent_client.token(iat=now_s + off_s, exp=now_s + off_s + 60)) is ClockOff
     for off_s in (-80, 25):
-        authenticate(f"Bearer {box.token(iat=now_s + off_s, exp=now_s + off_s + 60)}", address="")
+        authenticate(f"Bearer {agent_client.token(iat=now_s + off_s, exp=now_s + off_s + 60)}", address="")
 
 
 def test_a_token_that_is_good_for_long_is_refused(paired: Paired) -> None:
@@ -81,19 +81,19 @@ def test_a_token_that_is_good_for_long_is_refused(paired: Paired) -> None:
 def test_another_key_another_audience_or_another_studio_prove_nothing(
     paired: Paired, cast: Cast, other: Cast
 ) -> None:
-    box, _ = paired
-    assert refused(box.token(key=Ed25519PrivateKey.generate())) is TokenInvalid
-    assert refused(box.token(aud="another control plane")) is TokenInvalid
-    assert refused(box.token(std=str(other.studio.id))) is TokenInvalid
-    assert refused(box.token(iss=str(uuid4()))) is TokenInvalid
-    assert refused(box.token(jti="short")) is TokenInvalid
-    second, _ = pair_box(other)
+    agent_client, _ = paired
+    assert refused(agent_client.token(key=Ed25519PrivateKey.generate())) is TokenInvalid
+    assert refused(agent_client.token(aud="another control plane")) is TokenInvalid
+    assert refused(agent_client.token(std=str(other.studio.id))) is TokenInvalid
+    assert refused(agent_client.token(iss=str(uuid4()))) is TokenInvalid
+    assert refused(agent_client.token(jti="short")) is TokenInvalid
+    second, _ = pair_agent(other)
     assert refused(second.token(std=str(cast.studio.id))) is TokenInvalid
 
 
 def test_no_other_algorithm_is_taken(paired: Paired) -> None:
-    box, agent = paired
-    claims = jwt.decode(box.token(), options={"verify_signature": False})
+    agent_client, agent = paired
+    claims = jwt.decode(agent_client.token(), options={"verify_signature": False})
     with_key = jwt.encode(
         claims, bytes(agent.identity_key), algorithm="HS256", headers={"kid": str(agent.id)}
     )
@@ -107,11 +107,11 @@ def test_no_other_algorithm_is_taken(paired: Paired) -> None:
 
 
 def test_a_revoked_agent_is_told_so_and_only_who_has_its_key_learns_it(paired: Paired, cast: Cast) -> None:
-    box, agent = paired
+    agent_client, agent = paired
     with studio_scope(cast.studio.id):
         services.revoke_agent(agent, reason="stolen", actor=cast.alice.actor)
-    assert refused(box.token()) is AgentRevoked
-    assert refused(box.token(key=Ed25519PrivateKey.generate())) is TokenInvalid
+    assert refused(agent_client.token()) is AgentRevoked
+    assert refused(agent_client.token(key=Ed25519PrivateKey.generate())) is TokenInvalid
 
 
 def test_where_replays_cannot_be_told_nothing_is_let_in_and_nobody_is_refused(

@@ -1,7 +1,7 @@
-"""Conversations with boxes of older versions, as they were and must stay: golden, line by line, over the real socket.
+"""Conversations with agents of older versions, as they were and must stay: golden, line by line, over the real socket.
 
-`box` is what the box says and `plane` what it must hear, to the last key (`*`: any value); `studio` is an edit, `quiet`
-that nothing follows, `links` a new socket.
+`agent` is a message that the agent sends, `plane` the answer that it must get, to the last key (`*`: any value); `studio` is
+an edit, `quiet` asserts that nothing follows, `links` opens a new socket.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import Agent
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.fleet.link_client import PATIENCE_S, aside
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -39,16 +39,16 @@ def is_as_written(golden: Any, heard: Any) -> bool:
 
 
 def hash_of(body: Any) -> str:
-    """What a box of any version reckons from exactly the keys that it was sent."""
+    """Returns the hash that an agent of any version computes from exactly the keys it was sent."""
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRANSCRIPTS.glob("*.jsonl")))
-async def test_a_box_of_an_older_version_hears_only_words_that_it_knows(
+async def test_an_agent_of_an_older_version_hears_only_words_that_it_knows(
     committed: Cast, address: str, name: str
 ) -> None:
-    box, agent = await aside(pair_box, committed)
+    agent_client, agent = await aside(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     hash_ = ""
     async with contextlib.AsyncExitStack() as stack:
@@ -57,14 +57,14 @@ async def test_a_box_of_an_older_version_hears_only_words_that_it_knows(
             ((who, what),) = json.loads(line).items()
             if who == "links":
                 await stack.aclose()
-                headers = {"Authorization": box.authorization()}
+                headers = {"Authorization": agent_client.authorization()}
                 socket = await stack.enter_async_context(
                     connect(url, additional_headers=headers, compression=None)
                 )
                 continue
             assert socket is not None
             match who:
-                case "box":
+                case "agent":
                     await socket.send(json.dumps(what).replace('"$hash"', json.dumps(hash_)))
                 case "studio":
                     await aside(edit, committed, agent, UploadLimits(**what))

@@ -1,4 +1,4 @@
-"""When a box may upload and how fast: who says so, what the box is told, and what is written down."""
+"""When an agent may upload and how fast: who may change it, what the agent gets, and what is recorded."""
 
 import pytest
 
@@ -20,10 +20,10 @@ from control_plane.tenancy.models import Studio
 from shared.protocol.config import AgentConfig, UploadPolicy, UploadWindow
 from shared.protocol.messages import Hello
 from shared.protocol.status import ConfigStatus, Reported
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 
-Paired = tuple[Box, Agent]
+Paired = tuple[AgentClient, Agent]
 NIGHT = UploadLimits("22:00", "06:00", 1_000_000)
 
 
@@ -47,12 +47,12 @@ def say_hello(agent: Agent, protocol: int) -> None:
 
 @pytest.fixture
 def agent(cast: Cast, paired: Paired) -> Agent:
-    """A box whose software is of today."""
+    """An agent whose software is of today."""
     say_hello(paired[1], 3)
     return paired[1]
 
 
-def test_the_box_is_told_in_one_version_and_the_act_is_on_record(cast: Cast, agent: Agent) -> None:
+def test_the_agent_is_told_in_one_version_and_the_act_is_on_record(cast: Cast, agent: Agent) -> None:
     before = desired(cast, agent)
     limit(cast, agent, NIGHT)
     after = desired(cast, agent)
@@ -102,7 +102,7 @@ def test_only_who_manages_agents_sets_them(
     assert desired(cast, agent).body.upload == UploadPolicy()
 
 
-def test_a_box_that_is_updated_or_set_back_is_given_a_new_version_and_never_the_old_one_anew(
+def test_an_agent_that_is_updated_or_set_back_is_given_a_new_version_and_never_the_old_one_anew(
     cast: Cast, paired: Paired
 ) -> None:
     agent = paired[1]
@@ -131,7 +131,7 @@ def test_an_edit_that_began_before_another_does_not_take_it_back(cast: Cast, age
     assert desired(cast, agent) == before
 
 
-def test_a_studio_that_moves_takes_the_times_of_its_boxes_along(cast: Cast, agent: Agent) -> None:
+def test_a_studio_that_moves_takes_the_times_of_its_agents_along(cast: Cast, agent: Agent) -> None:
     limit(cast, agent, NIGHT)
     with studio_scope(cast.studio.id):
         Studio.objects.filter(pk=cast.studio.pk).update(time_zone="Pacific/Auckland")

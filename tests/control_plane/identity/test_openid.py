@@ -364,7 +364,7 @@ def test_the_secret_is_sealed_and_shown_nowhere(cast: Cast, rig: OpenIDProvider)
     assert SECRET not in repr(facts(rig))
 
 
-def test_a_provider_inside_our_own_house_is_not_called(
+def test_a_provider_inside_our_own_network_is_not_called(
     cast: Cast, rig: OpenIDProvider, settings: Any
 ) -> None:
     provider = provider_of(cast, rig)

@@ -55,9 +55,9 @@ def scene(committed: Cast) -> Iterator[Scene]:
 async def _upload(scene: Scene, spool: MemorySpool, request: tuple[str, int], fault: Fault) -> FaultLink:
     pacer = Pacer()
     clock = _Clock(pacer)
-    link = FaultLink(*request, fault, scene.box.token)
+    link = FaultLink(*request, fault, scene.agent_client.token)
     async with HttpClient(transport=link) as http:
-        api = ControlPlaneApi(http, scene.box.address, ServerClock(clock), scene.box.token)
+        api = ControlPlaneApi(http, scene.agent_client.address, ServerClock(clock), scene.agent_client.token)
         client = HttpUploadClient(api, http, Throttle(clock), sleep=pacer.sleep)
         # One connection: the second segment comes to its turn, and to its commit, after the first.
         replicator = Replicator(

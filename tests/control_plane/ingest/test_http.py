@@ -1,4 +1,4 @@
-"""The addresses of a box: heard with its token only, and a bad body is named."""
+"""The addresses of an agent: heard with its token only, and a bad body is named."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def test_over_http_only_an_agent_is_heard_and_bad_bodies_are_named(
             f"/agent/v1/{path}",
             data,
             content_type="application/json",
-            headers=headers or {"Authorization": scene.box.authorization()},
+            headers=headers or {"Authorization": scene.agent_client.authorization()},
         )
 
     answer = decode(post(body).content, IntentAnswer).answers[0]
@@ -75,7 +75,7 @@ def test_no_footage_is_taken_while_the_disk_is_nearly_full_and_receipts_are_stil
     monkeypatch.setattr(DiskSpace, "is_low", property(lambda self: is_low))
 
     def post(path: str, body: Any) -> Any:
-        headers = {"Authorization": scene.box.authorization()}
+        headers = {"Authorization": scene.agent_client.authorization()}
         return client.post(
             f"/agent/v1/{path}", encode(body), content_type="application/json", headers=headers
         )

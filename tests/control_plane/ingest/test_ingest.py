@@ -1,4 +1,4 @@
-"""How segments arrive: announced, put and committed, each step as often as the box likes, and gaps beside them."""
+"""How segments arrive: announced, put and committed, each step as often as the agent likes, and gaps beside them."""
 
 import hashlib
 from datetime import timedelta
@@ -130,7 +130,7 @@ def test_nothing_at_rest_is_in_clear(scene: Scene, tmp_path: Path) -> None:
     (row,) = arrived(scene)
     stored = b"".join(_chunks(row.object_key))
     assert hashlib.sha256(stored).hexdigest() == made.manifest.sha256
-    assert not any(box in stored for box in (b"ftyp", b"moov", b"moof", b"mdat"))
+    assert not any(agent_client in stored for agent_client in (b"ftyp", b"moov", b"moof", b"mdat"))
     assert SegmentId(row.id) == made.manifest.segment_id
 
 

@@ -147,7 +147,7 @@ def test_a_second_commit_of_an_agent_is_told_when_to_come_again(scene: Scene, tm
             "/agent/v1/commit",
             body,
             content_type="application/json",
-            headers={"Authorization": scene.box.authorization()},
+            headers={"Authorization": scene.agent_client.authorization()},
         )
     assert (refused.status_code, refused["Retry-After"]) == (503, "2")
     assert decode(refused.content, Problem).code is Code.UNAVAILABLE

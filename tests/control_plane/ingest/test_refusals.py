@@ -21,7 +21,7 @@ from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
 from shared.protocol.ids import CameraId, new_id
 from tests.control_plane.conftest import Cast
-from tests.control_plane.fleet.conftest import pair_box
+from tests.control_plane.fleet.conftest import pair_agent
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import announce, arrived, codes, commit, put, send, upload
@@ -105,12 +105,12 @@ def test_another_hash_under_the_same_id_is_set_aside_and_blocks_nothing(scene: S
     upload(scene, second)
 
 
-def test_the_id_of_another_boxes_segment_is_set_aside_and_its_bytes_stay(
+def test_the_id_of_another_agents_segment_is_quarantined_and_its_bytes_stay(
     scene: Scene, tmp_path: Path
 ) -> None:
     first, second = scene.cuts(tmp_path)
     upload(scene, first)
-    _, other = pair_box(scene.cast)
+    _, other = pair_agent(scene.cast)
     with studio_scope(scene.cast.studio.id):
         Segment.objects.update(agent=other)
     imposter = Cut(

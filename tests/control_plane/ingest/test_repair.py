@@ -1,4 +1,4 @@
-"""A damaged segment comes back from its box: to a key of its own, verified before anything points there, once on record."""
+"""An agent sends a damaged segment again: to a key of its own, verified before a row points there, and audited once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -164,7 +164,7 @@ def test_a_second_damage_gets_a_third_key(scene: Scene, tmp_path: Path) -> None:
     assert replayed(scene, made) == made.content
 
 
-def test_what_is_sound_again_before_its_copy_comes_keeps_its_object(scene: Scene, tmp_path: Path) -> None:
+def test_what_is_intact_again_before_its_copy_comes_keeps_its_object(scene: Scene, tmp_path: Path) -> None:
     made, _ = scene.cuts(tmp_path, seconds=2)
     upload(scene, made)
     path = file_of(scene, made)
@@ -219,7 +219,7 @@ def test_nothing_of_a_destroyed_class_comes_back(scene: Scene, tmp_path: Path) -
         store.head(target.url.partition("?")[0].rpartition("objects/")[2])
 
 
-def test_what_a_box_has_no_more_stays_a_gap_and_is_asked_for_again_only_by_hand(
+def test_what_an_agent_has_no_more_stays_a_gap_and_is_asked_for_again_only_by_hand(
     scene: Scene, tmp_path: Path
 ) -> None:
     first, second, third, *_ = made = scene.cuts(tmp_path, seconds=4)[:3]
@@ -246,7 +246,7 @@ def test_what_a_box_has_no_more_stays_a_gap_and_is_asked_for_again_only_by_hand(
     assert states(scene)[first.manifest.segment_id] == RepairState.COMING, "it is not asked for any more"
 
 
-def test_a_box_that_was_revoked_is_not_asked_and_one_is_asked_for_a_bounded_number(
+def test_an_agent_that_was_revoked_is_not_asked_and_one_is_asked_for_a_bounded_number(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = scene.cuts(tmp_path, seconds=4)
@@ -264,7 +264,7 @@ def test_a_box_that_was_revoked_is_not_asked_and_one_is_asked_for_a_bounded_numb
     assert asked(scene) == ()
 
 
-def test_another_box_neither_answers_nor_repairs(cast: Cast, scene: Scene, tmp_path: Path) -> None:
+def test_another_agent_neither_answers_nor_repairs(cast: Cast, scene: Scene, tmp_path: Path) -> None:
     made, _ = scene.cuts(tmp_path, seconds=2)
     upload(scene, made)
     remove(file_of(scene, made))

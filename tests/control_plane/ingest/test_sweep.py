@@ -1,4 +1,4 @@
-"""What nothing will come of is swept at night, and nothing that a box may still send is lost by it."""
+"""The nightly sweep removes abandoned uploads, and loses nothing that an agent may still send."""
 
 import io
 import os
@@ -61,12 +61,12 @@ def test_what_was_never_sent_is_swept_with_its_object_and_may_come_again(
     assert delete_due(studio_id, most=10) == 1
     with pytest.raises(ObjectMissing):
         object_store().head(key)
-    # The box was away for long, and still has it.
+    # The agent was away for long, and still has it.
     upload(scene, made)
     upload(scene, other)
 
 
-def test_a_box_that_comes_back_before_the_deletion_calls_its_object_back(
+def test_an_agent_that_comes_back_before_the_deletion_calls_its_object_back(
     scene: Scene, tmp_path: Path
 ) -> None:
     (made,) = scene.cuts(tmp_path, each=2)

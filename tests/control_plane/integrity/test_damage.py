@@ -146,7 +146,7 @@ def part(scene: Scene, path: str) -> Any:
     )
 
 
-def test_what_is_found_is_a_gap_until_it_is_sound_again(scene: Scene, tmp_path: Path) -> None:
+def test_what_is_found_is_a_gap_until_it_is_intact_again(scene: Scene, tmp_path: Path) -> None:
     cuts = scene.cuts(tmp_path, seconds=5)
     upload(scene, *cuts)
     finish(scene)

@@ -96,7 +96,7 @@ def test_it_opens_for_nothing_else(root: RootKey) -> None:
 
 
 def test_a_root_key_that_cannot_be_used_is_no_fault_of_what_is_opened(tmp_path: Path) -> None:
-    """Else what a box sends meanwhile is taken for damaged."""
+    """Else what an agent sends meanwhile is taken for damaged."""
     path = tmp_path / "root.key"
     create_root_key(path)
     ring = RootRing(FileRootKey(path))

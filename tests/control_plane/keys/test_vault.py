@@ -98,7 +98,7 @@ def test_a_key_is_not_opened_for_those_who_may_not(scope: Cast, who: str, errors
         footage.open(actor=getattr(scope, who).actor)
 
 
-def test_a_box_and_the_system_open_no_key_for_replay(scope: Cast) -> None:
+def test_an_agent_and_the_system_open_no_key_for_replay(scope: Cast) -> None:
     footage = Footage(scope)
     for actor in (scope.agent, Actor.system("job")):
         with pytest.raises(Forbidden):
@@ -296,7 +296,7 @@ def test_a_key_costs_a_viewer_little(scope: Cast, monkeypatch: pytest.MonkeyPatc
     assert len(taken) == 2
 
 
-def test_a_box_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:
+def test_an_agent_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> None:
     old = vault.recipient()
     footage = Footage(scope)
     keys_services.rotate_studio_key(scope.studio, actor=scope.alice.actor)

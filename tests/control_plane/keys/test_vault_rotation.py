@@ -145,7 +145,7 @@ def test_a_sweep_goes_on_where_another_left_off_and_ends_what_is_due(committed: 
         assert Entry.objects.filter(action="studio.key_destroyed", object_id=str(old.id)).count() == 1
 
 
-def test_boxes_are_told_in_the_act_itself(cast: Cast) -> None:
+def test_agents_are_told_in_the_act_itself(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         scene = make_scene(cast)
         services.rotate_studio_key(cast.studio, actor=cast.alice.actor)

@@ -56,7 +56,7 @@ def test_nobody_but_an_admin_of_the_studio_shreds(scene: Scene, who: str, error:
     assert scene.reread().wrapped_key
 
 
-def test_no_box_and_no_part_of_the_platform_shreds(scene: Scene) -> None:
+def test_no_agent_and_no_part_of_the_platform_shreds(scene: Scene) -> None:
     for actor in (scene.caller.actor, Actor.system("job")):
         with pytest.raises(Forbidden):
             shred(scene, actor=actor)
@@ -137,7 +137,7 @@ def test_it_is_on_record_and_the_rest_is_removed_by_a_job(scene: Scene) -> None:
     assert verify_chain(cast.studio.id)[1] is None
 
 
-def test_what_a_box_still_has_of_it_is_not_wanted(scene: Scene, tmp_path: Path) -> None:
+def test_what_an_agent_still_has_of_it_is_not_wanted(scene: Scene, tmp_path: Path) -> None:
     (made,) = scene.cuts(tmp_path / "late", "right", each=2)
     announced(scene, made)
     shred(scene)

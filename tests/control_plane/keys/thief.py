@@ -142,7 +142,7 @@ def pictures(objects: Path, found: set[bytes], *, under: str = "") -> int:
             continue
         data = path.read_bytes()[:64]
         seen += any(
-            # The second block needs no IV but the first: `ftyp` boxes name their brands there.
+            # The second block needs no IV but the first: `ftyp` names its brands there.
             b"iso" in Cipher(algorithms.AES(key), modes.CBC(data[:16])).decryptor().update(data[16:48])
             for key in found
             if len(key) == 16

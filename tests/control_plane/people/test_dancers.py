@@ -37,7 +37,7 @@ def test_a_dancer_is_kept_and_the_record_holds_no_name(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("birth_year", "is_minor"), [(None, True), (2014, True), (2008, True), (2007, False), (1980, False)]
 )
-def test_whoever_may_be_a_minor_counts_as_one(birth_year: int | None, is_minor: bool) -> None:
+def test_a_person_who_may_be_a_minor_counts_as_one(birth_year: int | None, is_minor: bool) -> None:
     with time_machine.travel(datetime(2026, 6, 1, tzinfo=UTC)):
         assert Dancer(name="Ada", birth_year=birth_year).is_minor is is_minor
 

@@ -28,7 +28,7 @@ from control_plane.recordings import services as recordings
 from control_plane.recordings.plan_usage import limit_usages, list_studio_usage, warn_when_nearly_full
 from control_plane.storage.models import StudioStorage
 from control_plane.tenancy.models import Membership, Role
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.scenes import make_scene
 from tests.control_plane.sending import upload
@@ -94,7 +94,7 @@ def test_only_operators_make_plans_and_see_all_studios(cast: Cast, settings: Any
     assert "Ballet" not in repr(found)
 
 
-def test_a_box_too_many_is_refused_with_the_limit_the_use_and_whom_to_ask(cast: Cast) -> None:
+def test_one_agent_too_many_is_refused_with_the_limit_the_use_and_whom_to_ask(cast: Cast) -> None:
     scene = make_scene(cast)
     planned(cast, agents=1)
     with pytest.raises(QuotaReached) as caught:
@@ -102,20 +102,20 @@ def test_a_box_too_many_is_refused_with_the_limit_the_use_and_whom_to_ask(cast: 
     assert "includes 1 box, and 1 are used" in str(caught.value)
     assert "sales@example.org" in str(caught.value)
     code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor, replaces=scene.agent)
-    pairing.claim_pairing_code(Box().pair_request(code.text))
+    pairing.claim_pairing_code(AgentClient().pair_request(code.text))
     with studio_scope(cast.studio.id):
         assert Agent.objects.count() == 2, "a box may always be replaced"
 
 
-def test_a_code_from_before_the_limit_pairs_no_box_beyond_it(cast: Cast) -> None:
+def test_a_code_from_before_the_limit_pairs_no_agent_beyond_it(cast: Cast) -> None:
     codes = [pairing.create_pairing_code(cast.studio, actor=cast.alice.actor).text for _ in range(2)]
     planned(cast, agents=1)
-    pairing.claim_pairing_code(Box().pair_request(codes[0]))
+    pairing.claim_pairing_code(AgentClient().pair_request(codes[0]))
     with pytest.raises(QuotaReached):
-        pairing.claim_pairing_code(Box().pair_request(codes[1]))
+        pairing.claim_pairing_code(AgentClient().pair_request(codes[1]))
     planned_more = Plan.objects.get(slug=f"plan-{cast.studio.slug}")
     assign_plan(cast.studio, planned_more, actor=SETUP)
-    pairing.claim_pairing_code(Box().pair_request(codes[1]))
+    pairing.claim_pairing_code(AgentClient().pair_request(codes[1]))
 
 
 def test_a_camera_too_many_is_refused(cast: Cast) -> None:
@@ -201,16 +201,16 @@ def test_nearly_full_storage_is_told_once_a_week(cast: Cast, tmp_path: Path, set
 
 def test_every_limit_is_asked_for_where_something_is_added() -> None:
     """A limit that operators can set and nothing asks for would be a promise to nobody."""
-    house = Path(quotas.__file__).parent.parent
+    product = Path(quotas.__file__).parent.parent
     asked = re.compile(r"(?:require_quota|\.most)\(\s*Limit\.([A-Z_]+)")
-    pretending = {house / "studios" / "quotas.py", house / "recordings" / "usage.py"}
+    pretending = {product / "studios" / "quotas.py", product / "recordings" / "usage.py"}
     found = {
         name
-        for path in house.rglob("*.py")
+        for path in product.rglob("*.py")
         if path not in pretending
         for name in asked.findall(path.read_text(encoding="utf-8"))
     }
-    without = {Limit.ANALYSES_PER_MONTH.name} if not (house / "analysis").exists() else set()
+    without = {Limit.ANALYSES_PER_MONTH.name} if not (product / "analysis").exists() else set()
     assert found == {limit.name for limit in Limit} - without
 
 
@@ -232,7 +232,7 @@ def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
     assert throttling.take_token(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
 
 
-def test_a_box_that_calls_too_often_is_told_when_to_come_back(
+def test_an_agent_that_calls_too_often_is_told_when_to_come_back(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned(cast, api_per_minute=3)
@@ -258,9 +258,10 @@ def test_a_boxs_calls_carry_retry_after(cast: Cast, monkeypatch: pytest.MonkeyPa
     scene = make_scene(cast)
     planned(cast, api_per_minute=1)
     monkeypatch.setattr("control_plane.fleet.agent_views.MIN_FOR_AN_AGENT", 2)
-    scene.box.answer  # noqa: B018  # paired
+    scene.agent_client.answer  # noqa: B018  # paired
     answers = [
-        client.get("/agent/v1/config", headers={"Authorization": scene.box.authorization()}) for _ in range(3)
+        client.get("/agent/v1/config", headers={"Authorization": scene.agent_client.authorization()})
+        for _ in range(3)
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert int(answers[2]["Retry-After"]) >= 1

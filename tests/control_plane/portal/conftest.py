@@ -1,4 +1,4 @@
-"""A studio with a room, a paired box and three cameras, and classes in every state."""
+"""A studio with a room, a paired agent and three cameras, and classes in every state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ SignIn = Callable[[str], Client]
 
 
 @dataclass(frozen=True)
-class House:
-    """The cast's studio with a room and a box that reads three cameras."""
+class FurnishedStudio:
+    """The cast's studio with a room and an agent that reads three cameras."""
 
     cast: Cast
     room: Room
@@ -42,7 +42,7 @@ class House:
         return f"/studio/{self.cast.studio.slug}"
 
 
-def furnish(cast: Cast) -> House:
+def furnish(cast: Cast) -> FurnishedStudio:
     """Returns the studio of `cast` with a room, an agent and its cameras."""
     actor = cast.alice.actor
     with studio_scope(cast.studio.id):
@@ -71,13 +71,13 @@ def furnish(cast: Cast) -> House:
             )
             for n, position in enumerate(("left", "centre", "right"))
         ]
-    return House(cast, room, agent, cameras)
+    return FurnishedStudio(cast, room, agent, cameras)
 
 
-def record(house: House, state: ClassState, title: str = "Ballet") -> ClassSession:
-    """Returns a class of `house` in `state`, with a gap of the left camera where it has begun."""
-    with studio_scope(house.cast.studio.id):
-        row = start_class(house.room, actor=house.cast.ivan.actor, title=title)
+def record(furnished: FurnishedStudio, state: ClassState, title: str = "Ballet") -> ClassSession:
+    """Returns a class of `furnished` in `state`, with a gap of the left camera where it has begun."""
+    with studio_scope(furnished.cast.studio.id):
+        row = start_class(furnished.room, actor=furnished.cast.ivan.actor, title=title)
         started_at = datetime(2026, 11, 21, 12, 3, tzinfo=UTC)
         if state is not ClassState.REQUESTED:
             row.started_at = started_at
@@ -87,7 +87,7 @@ def record(house: House, state: ClassState, title: str = "Ballet") -> ClassSessi
         row.save()
         if state in (ClassState.COMPLETE, ClassState.INCOMPLETE):
             Gap.objects.create(
-                studio=house.cast.studio,
+                studio=furnished.cast.studio,
                 class_session=row,
                 track=Track.objects.get(class_session=row, position="left"),
                 from_at=started_at + timedelta(seconds=5),
@@ -98,7 +98,7 @@ def record(house: House, state: ClassState, title: str = "Ballet") -> ClassSessi
 
 
 @pytest.fixture
-def house(cast: Cast) -> House:
+def furnished(cast: Cast) -> FurnishedStudio:
     """The cast's studio, furnished."""
     return furnish(cast)
 

@@ -26,7 +26,7 @@ from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, furnish, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
 GREEN = """<span class="tag tag--good">Ready</span>"""
@@ -54,43 +54,45 @@ def may(cast: Cast, user: User, action: Action, obj: ClassSession) -> bool:
         return access.can(user.actor, action, obj)
 
 
-def test_the_table_shows_what_a_change_does_and_then_does_it(house: House, sign_in: SignIn) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice, page = sign_in("alice"), f"{house.base}/access/"
+def test_the_table_shows_what_a_change_does_and_then_does_it(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    row = record(furnished, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
     shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
     assert "Viewers (1 person)" in shown
     assert re.search(r"will no longer</span>\s+watch 1 class\s", shown)
-    assert may(house.cast, house.cast.vera, Action.REPLAY, row)
+    assert may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
     saved = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert saved.status_code == MOVED
-    assert not may(house.cast, house.cast.vera, Action.REPLAY, row)
+    assert not may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
     assert "differs from the defaults" in alice.get(page).content.decode()
 
 
-def test_a_save_of_what_was_not_shown_changes_nothing(house: House, sign_in: SignIn) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice, page = sign_in("alice"), f"{house.base}/access/"
+def test_a_save_of_what_was_not_shown_changes_nothing(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    row = record(furnished, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
     unseen = alice.post(page, {"right": wanted, "seen": seen(first), "save": "x"})
     assert unseen.status_code == OK
     shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
     access_services.set_role_actions(
-        house.cast.studio,
+        furnished.cast.studio,
         Role.PARTNER,
         DEFAULTS[Role.PARTNER] | {Action.VIEW_CLASS},
-        actor=house.cast.alice.actor,
+        actor=furnished.cast.alice.actor,
     )
     late = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert late.status_code == OK
     assert "Somebody else changed the table in the meantime" in late.content.decode()
-    assert may(house.cast, house.cast.vera, Action.REPLAY, row)
+    assert may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
 
 
-def test_nonsense_is_told_and_not_saved(house: House, sign_in: SignIn) -> None:
-    alice, page = sign_in("alice"), f"{house.base}/access/"
+def test_nonsense_is_told_and_not_saved(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:view_class"]
     answer = alice.post(page, {"right": wanted, "seen": seen(first)})
@@ -98,22 +100,26 @@ def test_nonsense_is_told_and_not_saved(house: House, sign_in: SignIn) -> None:
     assert "needs “See the list of classes”" in answer.content.decode()
 
 
-def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(house: House, sign_in: SignIn) -> None:
+def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
     access_services.set_role_actions(
-        house.cast.studio, Role.VIEWER, {Action.VIEW_STUDIO}, actor=house.cast.alice.actor
+        furnished.cast.studio, Role.VIEWER, {Action.VIEW_STUDIO}, actor=furnished.cast.alice.actor
     )
-    alice, page = sign_in("alice"), f"{house.base}/access/"
+    alice, page = sign_in("alice"), f"{furnished.base}/access/"
     shown = alice.post(page + "reset/", {}).content.decode()
     assert re.search(r"will be able to</span>\s+watch ", shown)
     values = {"right": ticks(shown), "seen": seen(shown), "save": after(shown)}
     assert alice.post(page, values).status_code == MOVED
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert not RoleActions.objects.exists()
 
 
-def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_in: SignIn) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
-    page = f"{house.base}/classes/{row.id}/access/"
+def test_who_can_see_a_class_is_what_the_deciding_code_says(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
+    page = f"{furnished.base}/classes/{row.id}/access/"
     access_services.deny_right(
         cast.ivan, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
     )
@@ -130,15 +136,21 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(house: House, sign_i
     assert "Denied for this class, by Alice." in not_page
 
 
-def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(house: House, sign_in: SignIn) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
-    pages = [f"{house.base}/{path}" for path in ("classes/", f"rooms/{house.room.id}/")]
+def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
+    pages = [f"{furnished.base}/{path}" for path in ("classes/", f"rooms/{furnished.room.id}/")]
     vera = sign_in("vera")
     assert all(GREEN in vera.get(page).content.decode() for page in pages)
     access_services.deny_right(
         cast.vera, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
     )
-    for page in [*pages, f"{house.base}/classes/{row.id}/", f"{house.base}/classes/{row.id}/progress/"]:
+    for page in [
+        *pages,
+        f"{furnished.base}/classes/{row.id}/",
+        f"{furnished.base}/classes/{row.id}/progress/",
+    ]:
         text = vera.get(page).content.decode()
         assert GREEN not in text, page
         assert "Recorded" in text, page
@@ -148,13 +160,15 @@ def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(house: Ho
             assert shown is access.can(user.actor, Action.REPLAY, row)
 
 
-def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(house: House, sign_in: SignIn) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice, address = sign_in("alice"), f"{house.base}/classes/{row.id}/access/"
+def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    row = record(furnished, ClassState.COMPLETE)
+    alice, address = sign_in("alice"), f"{furnished.base}/classes/{row.id}/access/"
     alice.get(address)
     with CaptureQueriesContext(connection) as few:
         alice.get(address)
-    studio = house.cast.studio
+    studio = furnished.cast.studio
     people = User.objects.bulk_create(
         User(email=f"p{number}@{studio.slug}.example", display_name=f"Person {number:03}")
         for number in range(450)
@@ -171,9 +185,9 @@ def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(house: Ho
     assert "Person 449" in alice.get(f"{address}?page=5").content.decode()
 
 
-def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
-    alice, page = sign_in("alice"), f"{house.base}/classes/{row.id}/access/"
+def test_a_right_is_given_until_a_date_and_ended(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
+    alice, page = sign_in("alice"), f"{furnished.base}/classes/{row.id}/access/"
     until = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
     values = {
         "person": cast.pat.email,
@@ -188,7 +202,7 @@ def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) 
         right = ObjectRight.objects.get()
     assert right.effect == Effect.ALLOW
     assert right.until is not None
-    ended = alice.post(f"{house.base}/access/grants/{right.id}/end/", {"back": "thing"})
+    ended = alice.post(f"{furnished.base}/access/grants/{right.id}/end/", {"back": "thing"})
     assert ended["Location"] == page
     assert not may(cast, cast.pat, Action.REPLAY, row)
 
@@ -204,20 +218,20 @@ def test_a_right_is_given_until_a_date_and_ended(house: House, sign_in: SignIn) 
     ],
 )
 def test_a_right_that_cannot_be_given_is_told_beside_the_form(
-    house: House, sign_in: SignIn, values: dict[str, str], says: str
+    furnished: FurnishedStudio, sign_in: SignIn, values: dict[str, str], says: str
 ) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
     usual = {"person": cast.pat.email, "effect": "allow", "right": "replay", "until": "", "reason": "guest"}
-    answer = sign_in("alice").post(f"{house.base}/classes/{row.id}/access/", usual | values)
+    answer = sign_in("alice").post(f"{furnished.base}/classes/{row.id}/access/", usual | values)
     assert answer.status_code == WRONG
     assert says in answer.content.decode()
     with studio_scope(cast.studio.id):
         assert not ObjectRight.objects.exists()
 
 
-def test_a_denial_on_the_room_holds_for_its_classes(house: House, sign_in: SignIn) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
-    page = f"{house.base}/rooms/{house.room.id}/access/"
+def test_a_denial_on_the_room_holds_for_its_classes(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
+    page = f"{furnished.base}/rooms/{furnished.room.id}/access/"
     values = {
         "person": cast.vera.email,
         "effect": "deny",
@@ -226,84 +240,91 @@ def test_a_denial_on_the_room_holds_for_its_classes(house: House, sign_in: SignI
         "reason": "asked",
     }
     assert sign_in("alice").post(page, values).status_code == MOVED
-    assert sign_in("vera").get(f"{house.base}/classes/{row.id}/").status_code == UNKNOWN
+    assert sign_in("vera").get(f"{furnished.base}/classes/{row.id}/").status_code == UNKNOWN
 
 
 def test_a_guardian_sees_the_classes_of_own_dancers_and_nobody_elses_names(
-    house: House, sign_in: SignIn
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    cast, alice = house.cast, house.cast.alice.actor
-    row, foreign = record(house, ClassState.COMPLETE, "Ballet"), record(house, ClassState.COMPLETE, "Tap")
+    cast, alice = furnished.cast, furnished.cast.alice.actor
+    row, foreign = (
+        record(furnished, ClassState.COMPLETE, "Ballet"),
+        record(furnished, ClassState.COMPLETE, "Tap"),
+    )
     listed = [NewDancer("Ada Lind", 2014), NewDancer("Bea Mar", 2012)]
     ada, bea = people_services.add_dancers(cast.studio, listed, actor=alice)[0]
     people_services.start_guardianship(ada, cast.gita, Relation.PARENT, actor=alice)
     save_roster(row, [ada.id, bea.id], confirm=False, actor=alice)
     save_roster(foreign, [bea.id], confirm=True, actor=alice)
-    gita, page = sign_in("gita"), f"{house.base}/classes/{row.id}/"
+    gita, page = sign_in("gita"), f"{furnished.base}/classes/{row.id}/"
     families = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
     access_services.set_role_actions(cast.studio, Role.GUARDIAN, families, actor=alice)
     assert gita.get(page).status_code == UNKNOWN
     save_roster(row, [ada.id, bea.id], confirm=True, actor=alice)
-    shown = gita.get(f"{house.base}/classes/").content.decode() + gita.get(page).content.decode()
+    shown = gita.get(f"{furnished.base}/classes/").content.decode() + gita.get(page).content.decode()
     assert "Ballet" in shown
     assert "Tap" not in shown
     assert "Bea Mar" not in shown
     for closed in ("/dancers/", f"/dancers/{bea.id}/", f"/classes/{row.id}/roster/", "/people/", "/access/"):
-        assert gita.get(house.base + closed).status_code in {REFUSED, UNKNOWN}
+        assert gita.get(furnished.base + closed).status_code in {REFUSED, UNKNOWN}
     people_services.change_dancer(bea, actor=alice, protected=True)
     assert gita.get(page).status_code == UNKNOWN
 
 
-def test_a_person_s_page_counts_the_classes_that_person_is_shown(house: House, sign_in: SignIn) -> None:
-    cast = house.cast
-    row = record(house, ClassState.COMPLETE, "Ballet")
-    record(house, ClassState.COMPLETE, "Tap")
+def test_a_person_s_page_counts_the_classes_that_person_is_shown(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    cast = furnished.cast
+    row = record(furnished, ClassState.COMPLETE, "Ballet")
+    record(furnished, ClassState.COMPLETE, "Tap")
     access_services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
-    text = sign_in("alice").get(f"{house.base}/people/{cast.membership(cast.vera).id}/").content.decode()
+    text = sign_in("alice").get(f"{furnished.base}/people/{cast.membership(cast.vera).id}/").content.decode()
     assert re.search(r"\b1 class\b", text)
     assert "Tap" in text
     assert "may not" in text
 
 
-def test_a_role_an_end_and_the_sessions_of_a_person_are_changed(house: House, sign_in: SignIn) -> None:
-    cast, alice = house.cast, sign_in("alice")
+def test_a_role_an_end_and_the_sessions_of_a_person_are_changed(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    cast, alice = furnished.cast, sign_in("alice")
     vera = sign_in("vera")
-    page = f"{house.base}/people/{cast.membership(cast.vera).id}/"
+    page = f"{furnished.base}/people/{cast.membership(cast.vera).id}/"
     assert alice.post(page + "role/", {"role": "instructor"}).status_code == MOVED
     assert cast.membership(cast.vera).role == Role.INSTRUCTOR
     end = (timezone.now() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M")
     assert alice.post(page + "end/", {"ends_at": end}).status_code == MOVED
     assert cast.membership(cast.vera).ends_at is not None
-    assert vera.get(f"{house.base}/classes/").status_code == OK
+    assert vera.get(f"{furnished.base}/classes/").status_code == OK
     assert alice.post(page + "sessions/end/").status_code == MOVED
     assert alice.post(page + "remove/").status_code == MOVED
-    assert vera.get(f"{house.base}/classes/").status_code in {MOVED, UNKNOWN}
+    assert vera.get(f"{furnished.base}/classes/").status_code in {MOVED, UNKNOWN}
     with studio_scope(cast.studio.id):
         assert not Membership.objects.filter(user=cast.vera).exists()
         assert Entry.objects.filter(action="member.removed").exists()
 
 
-def test_the_last_admin_stays_and_is_told_why(house: House, sign_in: SignIn) -> None:
-    cast, alice = house.cast, sign_in("alice")
-    page = f"{house.base}/people/{cast.membership(cast.alice).id}/"
+def test_the_last_admin_stays_and_is_told_why(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    cast, alice = furnished.cast, sign_in("alice")
+    page = f"{furnished.base}/people/{cast.membership(cast.alice).id}/"
     assert alice.post(page + "role/", {"role": "viewer"}).status_code == WRONG
     answer = alice.post(page + "remove/", follow=True).content.decode()
     assert "A studio needs an admin" in answer
     assert cast.membership(cast.alice).role == Role.ADMIN
 
 
-def test_people_are_searched_filtered_and_suggested(house: House, sign_in: SignIn) -> None:
+def test_people_are_searched_filtered_and_suggested(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     alice = sign_in("alice")
-    found = alice.get(f"{house.base}/people/?q=VER").content.decode()
-    assert house.cast.vera.email in found
-    assert house.cast.ivan.email not in found
-    instructors = alice.get(f"{house.base}/people/?role=instructor").content.decode()
-    assert house.cast.ivan.email in instructors
-    assert house.cast.vera.email not in instructors
-    suggested = alice.get(f"{house.base}/people/suggest/?person=gi").content.decode()
-    assert house.cast.gita.email in suggested
-    assert house.cast.vera.email not in suggested
-    assert "option" not in alice.get(f"{house.base}/people/suggest/?person=g").content.decode()
+    found = alice.get(f"{furnished.base}/people/?q=VER").content.decode()
+    assert furnished.cast.vera.email in found
+    assert furnished.cast.ivan.email not in found
+    instructors = alice.get(f"{furnished.base}/people/?role=instructor").content.decode()
+    assert furnished.cast.ivan.email in instructors
+    assert furnished.cast.vera.email not in instructors
+    suggested = alice.get(f"{furnished.base}/people/suggest/?person=gi").content.decode()
+    assert furnished.cast.gita.email in suggested
+    assert furnished.cast.vera.email not in suggested
+    assert "option" not in alice.get(f"{furnished.base}/people/suggest/?person=g").content.decode()
 
 
 GETS = [
@@ -328,12 +349,14 @@ POSTS = [
 
 
 @pytest.mark.parametrize("name", ["ivan", "vera", "gita", "pat", "sam"])
-def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, name: str) -> None:
-    row, cast = record(house, ClassState.COMPLETE), house.cast
+def test_nobody_else_opens_or_changes_any_of_it(
+    furnished: FurnishedStudio, sign_in: SignIn, name: str
+) -> None:
+    row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
     right = access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
     known = {
         "class": row.id,
-        "room": house.room.id,
+        "room": furnished.room.id,
         "right": right.id,
         "vera": cast.membership(cast.vera).id,
     }
@@ -341,9 +364,9 @@ def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, n
     values = {"person": cast.vera.email, "effect": "allow", "right": "export", "reason": "x", "role": "admin"}
     refused = {UNKNOWN} if name == "sam" else {UNKNOWN, REFUSED}
     for page in GETS:
-        assert client.get(house.base + page.format_map(known)).status_code in refused, page
+        assert client.get(furnished.base + page.format_map(known)).status_code in refused, page
     for page in POSTS:
-        assert client.post(house.base + page.format_map(known), values).status_code in refused, page
+        assert client.post(furnished.base + page.format_map(known), values).status_code in refused, page
     with studio_scope(cast.studio.id):
         assert not RoleActions.objects.exists()
         assert ObjectRight.objects.get().pk == right.pk
@@ -351,15 +374,15 @@ def test_nobody_else_opens_or_changes_any_of_it(house: House, sign_in: SignIn, n
 
 
 def test_people_and_rights_of_another_studio_are_not_found(
-    house: House, other: Cast, sign_in: SignIn
+    furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
     right = access_services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
     alice, stranger = sign_in("alice"), other.membership(other.vera)
-    assert alice.get(f"{house.base}/people/{stranger.id}/").status_code == UNKNOWN
-    assert alice.post(f"{house.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
-    assert alice.post(f"{house.base}/access/grants/{right.id}/end/").status_code == UNKNOWN
-    assert alice.get(f"{house.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
+    assert alice.get(f"{furnished.base}/people/{stranger.id}/").status_code == UNKNOWN
+    assert alice.post(f"{furnished.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
+    assert alice.post(f"{furnished.base}/access/grants/{right.id}/end/").status_code == UNKNOWN
+    assert alice.get(f"{furnished.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
     with studio_scope(other.studio.id):
         assert ObjectRight.objects.filter(pk=right.pk).exists()
 

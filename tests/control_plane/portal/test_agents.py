@@ -19,50 +19,52 @@ from shared.protocol.pairing import PairRequest
 from shared.protocol.status import QuarantinedSegment, UploadStatus, WindowState
 from shared.protocol.timing import ERROR_BOUND_MOST_US
 from shared.protocol.version import PROTOCOL_VERSION
-from tests.control_plane.portal.conftest import HOST, House, SignIn, record
+from tests.control_plane.portal.conftest import HOST, FurnishedStudio, SignIn, record
 from tests.shared.examples import CLOCK, STATUS
 
 HTMX = {"HX-Request": "true"}
 
 
-def test_the_page_shows_every_camera_with_state_and_what_to_do(house: House, sign_in: SignIn) -> None:
-    body = sign_in("ivan").get(f"{house.base}/agents/").content.decode()
-    for camera in house.cameras:
+def test_the_page_shows_every_camera_with_state_and_what_to_do(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    body = sign_in("ivan").get(f"{furnished.base}/agents/").content.decode()
+    for camera in furnished.cameras:
         assert camera.name in body
-    assert house.agent.fingerprint not in body, "an instructor does not compare keys"
+    assert furnished.agent.fingerprint not in body, "an instructor does not compare keys"
     assert "Box 1 is not connected" in body
     assert "Paired, never connected" in body
-    assert house.agent.fingerprint in sign_in("alice").get(f"{house.base}/agents/").content.decode()
+    assert furnished.agent.fingerprint in sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
 
 
-def test_the_page_says_which_sound_is_not_recorded(house: House, sign_in: SignIn) -> None:
+def test_the_page_says_which_sound_is_not_recorded(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     says = "its sound (speex) cannot be recorded"
     camera = msgspec.structs.replace(
-        STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), audio=None, error_detail=says
+        STATUS.cameras[1], camera_id=CameraId(furnished.cameras[0].id), audio=None, error_detail=says
     )
-    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    caller = Caller(furnished.agent.id, furnished.agent.studio_id, "10.0.0.7")
     reports.apply_message(
         Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(camera,), recordings=())), caller
     )
-    assert says in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    assert says in sign_in("ivan").get(f"{furnished.base}/agents/").content.decode()
 
 
-def test_no_page_ever_shows_a_cameras_password(house: House, sign_in: SignIn) -> None:
-    for path in ("/agents/", "/rooms/", f"/rooms/{house.room.id}/", "/classes/"):
-        assert "hush-" not in sign_in("alice").get(house.base + path).content.decode()
+def test_no_page_ever_shows_a_cameras_password(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    for path in ("/agents/", "/rooms/", f"/rooms/{furnished.room.id}/", "/classes/"):
+        assert "hush-" not in sign_in("alice").get(furnished.base + path).content.decode()
 
 
-def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_box(
-    house: House, sign_in: SignIn
+def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_agent(
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
     alice = sign_in("alice")
-    body = alice.post(f"{house.base}/agents/add/", {"agent_name": "Box 2"}).content.decode()
+    body = alice.post(f"{furnished.base}/agents/add/", {"agent_name": "Box 2"}).content.decode()
     code = re.search(r"[B-Z]{4}-[B-Z]{4}", body)
     assert code is not None
     assert f"threedance-agent pair http://testserver {code[0]}" in body
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         row = PairingCode.objects.filter(state=PairingState.PENDING).get()
-    state = f"{house.base}/agents/pairing/{row.id}/"
+    state = f"{furnished.base}/agents/pairing/{row.id}/"
     assert "Waiting for the agent" in alice.get(state, headers=HTMX).content.decode()
     claim_pairing_code(
         PairRequest(
@@ -78,24 +80,26 @@ def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_box(
     assert "Paired" in body
     assert "Box 2" in body
     assert "hx-get" not in body, "there is nothing more to wait for"
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Entry.objects.filter(action="agent.pairing_started").count() == 2
 
 
-def test_an_admin_says_when_a_box_uploads_and_how_fast(house: House, sign_in: SignIn) -> None:
-    page, alice = f"{house.base}/agents/{house.agent.id}/uploads/", sign_in("alice")
+def test_an_admin_says_when_an_agent_uploads_and_how_fast(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    page, alice = f"{furnished.base}/agents/{furnished.agent.id}/uploads/", sign_in("alice")
     body = alice.get(page).content.decode()
-    assert house.cast.studio.time_zone in body
+    assert furnished.cast.studio.time_zone in body
     given = {"opens": "22:00", "closes": "06:00", "mbit_per_s": "2.5"}
     saved = alice.post(page, given, follow=True)
-    assert saved.redirect_chain == [(f"{house.base}/agents/", 302)]
+    assert saved.redirect_chain == [(f"{furnished.base}/agents/", 302)]
     said = "from 22:00 until 06:00, at most 2.5 Mbit/s"
     assert saved.content.decode().count(said) == 2, "once for what was done, once in the figures"
     body = alice.get(page).content.decode()
     for value in given.values():
         assert f'value="{value}"' in body
     alice.post(page, {"opens": "", "closes": "", "mbit_per_s": "0"})
-    assert re.search(r"<dd>\s*at any time\s*</dd>", alice.get(f"{house.base}/agents/").content.decode())
+    assert re.search(r"<dd>\s*at any time\s*</dd>", alice.get(f"{furnished.base}/agents/").content.decode())
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,9 @@ def test_an_admin_says_when_a_box_uploads_and_how_fast(house: House, sign_in: Si
     ],
 )
 def test_what_cannot_be_is_said_beside_what_was_typed(
-    house: House, sign_in: SignIn, given: dict[str, str], says: str
+    furnished: FurnishedStudio, sign_in: SignIn, given: dict[str, str], says: str
 ) -> None:
-    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+    page = f"{furnished.base}/agents/{furnished.agent.id}/uploads/"
     answer = sign_in("alice").post(page, given)
     assert answer.status_code == 200
     body = answer.content.decode()
@@ -120,19 +124,21 @@ def test_what_cannot_be_is_said_beside_what_was_typed(
     assert all(f'value="{value}"' in body for value in given.values()), "nobody types twice"
 
 
-def test_others_do_not_say_when_a_box_uploads(house: House, sign_in: SignIn) -> None:
-    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+def test_others_do_not_say_when_an_agent_uploads(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    page = f"{furnished.base}/agents/{furnished.agent.id}/uploads/"
     for who, status in (("ivan", 403), ("vera", 404), ("sam", 404), ("nobody", 302)):
         assert sign_in(who).get(page).status_code == status
         assert sign_in(who).post(page, {"mbit_per_s": "5"}).status_code == status
-    assert "Upload schedule" not in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
-    assert sign_in("alice").get(f"{house.base}/agents/{new_id()}/uploads/").status_code == 404
+    assert "Upload schedule" not in sign_in("ivan").get(f"{furnished.base}/agents/").content.decode()
+    assert sign_in("alice").get(f"{furnished.base}/agents/{new_id()}/uploads/").status_code == 404
 
 
-def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in: SignIn) -> None:
-    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
-    waits = record(house, ClassState.FINISHING)
-    # The studio's clock is UTC here, and the box's zone an hour ahead of it.
+def test_an_agent_that_waits_for_its_window_is_no_broken_one(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    caller = Caller(furnished.agent.id, furnished.agent.studio_id, "10.0.0.7")
+    waits = record(furnished, ClassState.FINISHING)
+    # The studio's clock is UTC here, and the agent's zone an hour ahead of it.
     for window, said in (
         (WindowState.WAITS, "Waiting for the upload window, from 21:00."),
         (
@@ -145,40 +151,44 @@ def test_a_box_that_waits_for_its_window_is_no_broken_one(house: House, sign_in:
         upload = msgspec.structs.replace(STATUS.upload, window=window)
         status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
         reports.apply_message(Heartbeat(status=status), caller)
-        body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+        body = sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
         assert said in body
         assert said or "upload window" not in body
         assert "message--error" not in body
-        assert said in sign_in("ivan").get(f"{house.base}/classes/{waits.id}/").content.decode()
+        assert said in sign_in("ivan").get(f"{furnished.base}/classes/{waits.id}/").content.decode()
 
 
-def test_a_box_that_is_too_old_for_a_window_is_shown_as_such(house: House, sign_in: SignIn) -> None:
-    page = f"{house.base}/agents/{house.agent.id}/uploads/"
+def test_an_agent_that_is_too_old_for_a_window_is_shown_as_such(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    page = f"{furnished.base}/agents/{furnished.agent.id}/uploads/"
     sign_in("alice").post(page, {"opens": "22:00", "closes": "06:00"})
-    with studio_scope(house.cast.studio.id):
-        Agent.objects.filter(pk=house.agent.pk).update(protocol=2)
-    assert "does not support upload windows" in sign_in("ivan").get(f"{house.base}/agents/").content.decode()
+    with studio_scope(furnished.cast.studio.id):
+        Agent.objects.filter(pk=furnished.agent.pk).update(protocol=2)
+    assert (
+        "does not support upload windows" in sign_in("ivan").get(f"{furnished.base}/agents/").content.decode()
+    )
     assert "does not support upload windows" in sign_in("alice").get(page).content.decode()
 
 
 def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_again(
-    house: House, sign_in: SignIn
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
-    running = record(house, ClassState.RECORDING)
-    pages = ("/agents/", f"/rooms/{house.room.id}/", f"/classes/{running.id}/")
+    caller = Caller(furnished.agent.id, furnished.agent.studio_id, "10.0.0.7")
+    running = record(furnished, ClassState.RECORDING)
+    pages = ("/agents/", f"/rooms/{furnished.room.id}/", f"/classes/{running.id}/")
 
     def seen() -> list[str]:
-        return [sign_in("ivan").get(house.base + page).content.decode() for page in pages]
+        return [sign_in("ivan").get(furnished.base + page).content.decode() for page in pages]
 
     heartbeat = Heartbeat(status=msgspec.structs.replace(STATUS, cameras=(), recordings=()))
     reports.apply_message(heartbeat, caller)
     assert not any(
         "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()
     )
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         link_id = new_id()
-        Agent.objects.filter(pk=house.agent.pk).update(link_id=link_id)
+        Agent.objects.filter(pk=furnished.agent.pk).update(link_id=link_id)
     reports.close_link(caller, link_id, was_stopped=True)
     agents, room, running_class = seen()
     assert re.search(r'<span class="tag tag--warn">\s*Stopped\s*</span>', agents)
@@ -203,37 +213,37 @@ def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_
     ],
 )
 def test_the_card_says_how_exactly_footage_is_dated_where_the_servers_time_dates_it(
-    house: House, sign_in: SignIn, method: ClockMethod, error_us: int, says: str
+    furnished: FurnishedStudio, sign_in: SignIn, method: ClockMethod, error_us: int, says: str
 ) -> None:
     clock = msgspec.structs.replace(CLOCK, method=method, error_bound_us=error_us)
     cameras = (
-        msgspec.structs.replace(STATUS.cameras[1], camera_id=CameraId(house.cameras[0].id), clock=clock),
+        msgspec.structs.replace(STATUS.cameras[1], camera_id=CameraId(furnished.cameras[0].id), clock=clock),
     )
-    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    caller = Caller(furnished.agent.id, furnished.agent.studio_id, "10.0.0.7")
     reports.apply_message(
         Heartbeat(status=msgspec.structs.replace(STATUS, cameras=cameras, recordings=())), caller
     )
-    body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+    body = sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
     assert says in body
     assert ("Timestamps" in body) == bool(says)
 
 
-def test_an_instructor_makes_no_pairing_codes(house: House, sign_in: SignIn) -> None:
-    assert sign_in("ivan").post(f"{house.base}/agents/add/").status_code == 403
-    with studio_scope(house.cast.studio.id):
+def test_an_instructor_makes_no_pairing_codes(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    assert sign_in("ivan").post(f"{furnished.base}/agents/add/").status_code == 403
+    with studio_scope(furnished.cast.studio.id):
         assert not PairingCode.objects.filter(state=PairingState.PENDING).exists()
 
 
-def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the_way_out(
-    house: House, sign_in: SignIn
+def test_an_agent_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the_way_out(
+    furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
     aside = QuarantinedSegment(
         segment_id=SegmentId(new_id()),
         class_session_id=ClassSessionId(new_id()),
-        camera_id=CameraId(house.cameras[0].id),
+        camera_id=CameraId(furnished.cameras[0].id),
         reason="segment_hash_conflict: Another segment has this id",
     )
-    caller = Caller(house.agent.id, house.agent.studio_id, "10.0.0.7")
+    caller = Caller(furnished.agent.id, furnished.agent.studio_id, "10.0.0.7")
     for upload, said in (
         (
             UploadStatus(problem="no secure connection to store", hint="Check it."),
@@ -243,9 +253,9 @@ def test_a_box_that_cannot_upload_and_pieces_that_are_refused_are_shown_with_the
     ):
         status = msgspec.structs.replace(STATUS, upload=upload, cameras=(), recordings=())
         reports.apply_message(Heartbeat(status=status), caller)
-        body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+        body = sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
         assert said in body
     status = msgspec.structs.replace(STATUS, update="0.2.0: rolled back (<not heard>)")
     reports.apply_message(Heartbeat(status=status), caller)
-    body = sign_in("alice").get(f"{house.base}/agents/").content.decode()
+    body = sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
     assert "0.2.0: rolled back (&lt;not heard&gt;)" in body

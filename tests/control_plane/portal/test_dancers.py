@@ -11,7 +11,7 @@ from control_plane.people.services import add_dancers, set_dancer_left, start_gu
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, furnish, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
 
@@ -32,37 +32,37 @@ def file(text: str) -> SimpleUploadedFile:
 
 
 def test_the_list_finds_by_name_and_keeps_those_who_left_apart(
-    house: House, dancers: list[Dancer], sign_in: SignIn
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn
 ) -> None:
-    set_dancer_left(dancers[2], True, actor=house.cast.alice.actor)
+    set_dancer_left(dancers[2], True, actor=furnished.cast.alice.actor)
     alice = sign_in("alice")
-    everybody = alice.get(f"{house.base}/dancers/").content.decode()
+    everybody = alice.get(f"{furnished.base}/dancers/").content.decode()
     assert "Ada Lind" in everybody
     assert "Cleo Oka" not in everybody
-    found = alice.get(f"{house.base}/dancers/?q=bea").content.decode()
+    found = alice.get(f"{furnished.base}/dancers/?q=bea").content.decode()
     assert "Bea Mar" in found
     assert "Ada Lind" not in found
-    assert "Cleo Oka" in alice.get(f"{house.base}/dancers/?left=1").content.decode()
-    with studio_scope(house.cast.studio.id):
+    assert "Cleo Oka" in alice.get(f"{furnished.base}/dancers/?left=1").content.decode()
+    with studio_scope(furnished.cast.studio.id):
         for stored in ("Zoe\u0308 Alt", "Zo\u00eb Neu"):
-            Dancer.objects.create(studio=house.cast.studio, name=stored)
+            Dancer.objects.create(studio=furnished.cast.studio, name=stored)
     for typed in ("zo\u00eb", "zoe\u0308"):
-        found = alice.get(f"{house.base}/dancers/", {"q": typed}).content.decode()
+        found = alice.get(f"{furnished.base}/dancers/", {"q": typed}).content.decode()
         assert "Zoe\u0308 Alt" in found
         assert "Zo\u00eb Neu" in found
 
 
-def test_a_dancer_is_added_and_changed(house: House, sign_in: SignIn) -> None:
+def test_a_dancer_is_added_and_changed(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     alice = sign_in("alice")
     values = {"name": "Ada Lind", "birth_year": "2014", "protected": "on", "note": "tall"}
-    answer = alice.post(f"{house.base}/dancers/add/", values)
+    answer = alice.post(f"{furnished.base}/dancers/add/", values)
     assert answer.status_code == MOVED
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         dancer = Dancer.objects.get()
     assert (dancer.name, dancer.birth_year, dancer.protected, dancer.note) == ("Ada Lind", 2014, True, "tall")
-    page = f"{house.base}/dancers/{dancer.id}/"
+    page = f"{furnished.base}/dancers/{dancer.id}/"
     assert alice.post(page, {"name": "Ada L", "birth_year": "", "note": ""}).status_code == MOVED
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         dancer = Dancer.objects.get()
     assert (dancer.name, dancer.birth_year, dancer.protected, dancer.note) == ("Ada L", None, False, "")
 
@@ -70,43 +70,47 @@ def test_a_dancer_is_added_and_changed(house: House, sign_in: SignIn) -> None:
 @pytest.mark.parametrize(
     "values", [{"name": ""}, {"name": "A", "birth_year": "x"}, {"name": "A", "birth_year": "2199"}]
 )
-def test_wrong_values_are_told_beside_the_form(house: House, sign_in: SignIn, values: dict[str, str]) -> None:
-    answer = sign_in("alice").post(f"{house.base}/dancers/add/", values)
+def test_wrong_values_are_told_beside_the_form(
+    furnished: FurnishedStudio, sign_in: SignIn, values: dict[str, str]
+) -> None:
+    answer = sign_in("alice").post(f"{furnished.base}/dancers/add/", values)
     assert answer.status_code == WRONG
     assert "errorlist" in answer.content.decode()
-    assert all_dancers(house.cast) == []
+    assert all_dancers(furnished.cast) == []
 
 
 def test_a_guardian_is_tied_by_address_and_the_tie_ends(
-    house: House, dancers: list[Dancer], sign_in: SignIn
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn
 ) -> None:
-    alice, page = sign_in("alice"), f"{house.base}/dancers/{dancers[0].id}/"
-    gita = house.cast.gita
-    stranger = alice.post(page + "guardians/", {"person": house.cast.sam.email, "relation": "parent"})
+    alice, page = sign_in("alice"), f"{furnished.base}/dancers/{dancers[0].id}/"
+    gita = furnished.cast.gita
+    stranger = alice.post(page + "guardians/", {"person": furnished.cast.sam.email, "relation": "parent"})
     assert stranger.status_code == WRONG
     assert "Invite them first" in stranger.content.decode()
     tied = alice.post(page + "guardians/", {"person": gita.email.upper(), "relation": "carer"})
     assert tied.status_code == MOVED
     again = alice.post(page + "guardians/", {"person": gita.email, "relation": "carer"})
     assert "answers for this dancer already" in again.content.decode()
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         tie = Guardianship.objects.get()
     assert (tie.user_id, tie.relation) == (gita.id, Relation.CARER)
     assert alice.post(f"{page}guardians/{tie.id}/end/").status_code == MOVED
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert Guardianship.objects.get().ended_at is not None
 
 
-def test_a_list_is_imported_whole_or_refused_with_its_lines(house: House, sign_in: SignIn) -> None:
-    alice, page = sign_in("alice"), f"{house.base}/dancers/import/"
+def test_a_list_is_imported_whole_or_refused_with_its_lines(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    alice, page = sign_in("alice"), f"{furnished.base}/dancers/import/"
     refused = alice.post(page, {"file": file("name,birth_year\nAda,2014\nBea,x\n,2011\n")})
     assert refused.status_code == WRONG
     text = refused.content.decode()
     assert "Line 3: birth_year" in text
     assert "Line 4: name is empty" in text
-    assert all_dancers(house.cast) == []
+    assert all_dancers(furnished.cast) == []
     assert alice.post(page, {"file": file("name\nAda\nBea\n")}).status_code == MOVED
-    assert all_dancers(house.cast) == ["Ada", "Bea"]
+    assert all_dancers(furnished.cast) == ["Ada", "Bea"]
     assert alice.post(page).status_code == WRONG
 
 
@@ -119,32 +123,38 @@ def ticked(client: Client, address: str) -> list[str]:
     ]
 
 
-def test_a_roster_is_ticked_saved_and_confirmed(house: House, dancers: list[Dancer], sign_in: SignIn) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice, page = sign_in("alice"), f"{house.base}/classes/{row.id}/roster/"
+def test_a_roster_is_ticked_saved_and_confirmed(
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn
+) -> None:
+    row = record(furnished, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{furnished.base}/classes/{row.id}/roster/"
     ada, bea, _ = (str(dancer.id) for dancer in dancers)
     assert alice.post(page, {"dancer": [ada, bea]}).status_code == MOVED
     assert ticked(alice, page) == ["Ada Lind", "Bea Mar"]
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert ClassSession.objects.get().roster_confirmed_at is None
     assert alice.post(page, {"dancer": [bea], "confirm": "yes"}).status_code == MOVED
-    with studio_scope(house.cast.studio.id):
-        assert ClassSession.objects.get().roster_confirmed_by == house.cast.alice.id
+    with studio_scope(furnished.cast.studio.id):
+        assert ClassSession.objects.get().roster_confirmed_by == furnished.cast.alice.id
     assert ticked(alice, page) == ["Bea Mar"]
     assert alice.post(page, {"dancer": ["x"]}).status_code == WRONG
 
 
-def test_a_running_class_is_not_confirmed(house: House, dancers: list[Dancer], sign_in: SignIn) -> None:
-    row = record(house, ClassState.RECORDING)
-    page = f"{house.base}/classes/{row.id}/roster/"
+def test_a_running_class_is_not_confirmed(
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn
+) -> None:
+    row = record(furnished, ClassState.RECORDING)
+    page = f"{furnished.base}/classes/{row.id}/roster/"
     answer = sign_in("alice").post(page, {"dancer": [str(dancers[0].id)], "confirm": "yes"})
     assert answer.status_code == WRONG
     assert "still running" in answer.content.decode()
 
 
-def test_a_file_ticks_and_saves_nothing(house: House, dancers: list[Dancer], sign_in: SignIn) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice, page = sign_in("alice"), f"{house.base}/classes/{row.id}/roster/"
+def test_a_file_ticks_and_saves_nothing(
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn
+) -> None:
+    row = record(furnished, ClassState.COMPLETE)
+    alice, page = sign_in("alice"), f"{furnished.base}/classes/{row.id}/roster/"
     answer = alice.post(page + "file/", {"file": file("name\nbea mar\nCleo Oka\n")})
     assert "selected 2 dancers" in answer.content.decode()
     assert ticked(alice, page) == []
@@ -154,20 +164,20 @@ def test_a_file_ticks_and_saves_nothing(house: House, dancers: list[Dancer], sig
 
 
 def test_a_dancer_and_a_class_of_another_studio_are_not_found(
-    house: House, dancers: list[Dancer], other: Cast, sign_in: SignIn
+    furnished: FurnishedStudio, dancers: list[Dancer], other: Cast, sign_in: SignIn
 ) -> None:
     (zoe,), _ = add_dancers(other.studio, [NewDancer("Zoe")], actor=other.alice.actor)
     tie = start_guardianship(zoe, other.gita, Relation.PARENT, actor=other.alice.actor)
     foreign = record(furnish(other), ClassState.COMPLETE)
     alice = sign_in("alice")
-    assert alice.get(f"{house.base}/dancers/{zoe.id}/").status_code == UNKNOWN
-    assert alice.get(f"{house.base}/classes/{foreign.id}/roster/").status_code == UNKNOWN
-    end = f"{house.base}/dancers/{dancers[0].id}/guardians/{tie.id}/end/"
+    assert alice.get(f"{furnished.base}/dancers/{zoe.id}/").status_code == UNKNOWN
+    assert alice.get(f"{furnished.base}/classes/{foreign.id}/roster/").status_code == UNKNOWN
+    end = f"{furnished.base}/dancers/{dancers[0].id}/guardians/{tie.id}/end/"
     assert alice.post(end).status_code == UNKNOWN
-    row = record(house, ClassState.COMPLETE)
-    posted = alice.post(f"{house.base}/classes/{row.id}/roster/", {"dancer": [str(zoe.id)]})
+    row = record(furnished, ClassState.COMPLETE)
+    posted = alice.post(f"{furnished.base}/classes/{row.id}/roster/", {"dancer": [str(zoe.id)]})
     assert posted.status_code == WRONG
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert not Appearance.objects.exists()
 
 
@@ -186,23 +196,23 @@ POSTS = [
 @pytest.mark.parametrize("page", POSTS)
 @pytest.mark.parametrize("name", ["vera", "gita", "pat", "sam"])
 def test_nobody_else_changes_anything(
-    house: House, dancers: list[Dancer], sign_in: SignIn, page: str, name: str
+    furnished: FurnishedStudio, dancers: list[Dancer], sign_in: SignIn, page: str, name: str
 ) -> None:
-    row = record(house, ClassState.COMPLETE)
-    alice = house.cast.alice.actor
-    tie = start_guardianship(dancers[0], house.cast.gita, Relation.PARENT, actor=alice)
+    row = record(furnished, ClassState.COMPLETE)
+    alice = furnished.cast.alice.actor
+    tie = start_guardianship(dancers[0], furnished.cast.gita, Relation.PARENT, actor=alice)
     save_roster(row, [dancers[0].id], confirm=True, actor=alice)
     known = {"dancer": dancers[0].id, "tie": tie.id, "class": row.id}
     values = {
         "name": "Mallory",
-        "person": house.cast.vera.email,
+        "person": furnished.cast.vera.email,
         "relation": "parent",
         "dancer": str(dancers[1].id),
     }
-    answer = sign_in(name).post(house.base + page.format_map(known), values)
+    answer = sign_in(name).post(furnished.base + page.format_map(known), values)
     assert answer.status_code in ({UNKNOWN} if name == "sam" else {UNKNOWN, REFUSED})
-    assert all_dancers(house.cast) == ["Ada Lind", "Bea Mar", "Cleo Oka"]
-    with studio_scope(house.cast.studio.id):
+    assert all_dancers(furnished.cast) == ["Ada Lind", "Bea Mar", "Cleo Oka"]
+    with studio_scope(furnished.cast.studio.id):
         assert Appearance.objects.get().dancer_id == dancers[0].id
         assert Guardianship.objects.get().ended_at is None
         assert Dancer.objects.get(pk=dancers[0].pk).left_at is None

@@ -1,4 +1,4 @@
-"""A class whose box is lost: the page says whom it waits for, and whoever manages classes can stop waiting."""
+"""A class whose agent is lost: the page says whom it waits for, and whoever manages classes can stop waiting."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def address(scene: Scene, rest: str = "") -> str:
     return f"/studio/{scene.cast.studio.slug}/classes/{scene.session.id}/{rest}"
 
 
-def test_the_page_names_the_box_and_warns_only_when_it_has_been_silent_for_long(scene: Scene) -> None:
+def test_the_page_names_the_agent_and_warns_only_when_it_has_been_silent_for_long(scene: Scene) -> None:
     ivan = as_person(scene.cast.ivan)
     for silent, warned in ((timedelta(minutes=1), False), (timedelta(minutes=11), True)):
         with studio_scope(scene.cast.studio.id):

@@ -15,7 +15,7 @@ from control_plane.recordings.models import ClassState
 from control_plane.tenancy.models import Invitation, Membership, Studio
 from shared.kernel.disk import DiskSpace
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, record
 
 OK, MOVED, WRONG, REFUSED, UNKNOWN = 200, 302, 400, 403, 404
 REASON = "Ticket 4711: the left camera stays dark"
@@ -31,38 +31,40 @@ def operator(cast: Cast, settings: Any) -> User:
 
 
 @pytest.mark.parametrize("name", ["alice", "ivan", "vera", "gita", "pat", "sam"])
-def test_to_everybody_else_there_are_no_such_pages(house: House, sign_in: SignIn, name: str) -> None:
+def test_to_everybody_else_there_are_no_such_pages(
+    furnished: FurnishedStudio, sign_in: SignIn, name: str
+) -> None:
     for page in PAGES:
-        assert sign_in(name).get(page.format(studio=house.cast.studio.id)).status_code == UNKNOWN
+        assert sign_in(name).get(page.format(studio=furnished.cast.studio.id)).status_code == UNKNOWN
     assert "/operator/" not in sign_in(name).get("/?all=1").content.decode()
 
 
 def test_an_operator_without_a_second_factor_is_refused(
-    house: House, sign_in: SignIn, operator: User, settings: Any
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User, settings: Any
 ) -> None:
     settings.OPERATORS_NEED_SECOND_FACTOR = True
     assert sign_in("sam").get("/operator/").status_code == REFUSED
 
 
 def test_studios_are_shown_in_numbers_without_names_from_inside(
-    house: House, sign_in: SignIn, operator: User
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User
 ) -> None:
-    record(house, ClassState.COMPLETE, "Ballet of the swans")
+    record(furnished, ClassState.COMPLETE, "Ballet of the swans")
     text = ""
     for page in PAGES:
-        answer = sign_in("sam").get(page.format(studio=house.cast.studio.id))
+        answer = sign_in("sam").get(page.format(studio=furnished.cast.studio.id))
         assert answer.status_code == OK
         text += answer.content.decode()
-    assert house.cast.studio.name in text
-    for inside in ("swans", "Alice", house.cast.vera.email, "Room 1", "Box 1"):
+    assert furnished.cast.studio.name in text
+    for inside in ("swans", "Alice", furnished.cast.vera.email, "Room 1", "Box 1"):
         assert inside not in text
-    assert sign_in("sam").get(f"{house.base}/classes/").status_code == UNKNOWN
+    assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == UNKNOWN
 
 
 def test_a_disk_that_is_nearly_full_is_told_to_operators_and_admins_with_what_it_means(
-    house: House, sign_in: SignIn, operator: User, monkeypatch: pytest.MonkeyPatch
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = {"sam": "/operator/", "alice": f"{house.base}/settings/storage/"}
+    pages = {"sam": "/operator/", "alice": f"{furnished.base}/settings/storage/"}
 
     def told(name: str) -> str:
         answer = sign_in(name).get(pages[name])
@@ -108,51 +110,58 @@ def test_a_new_studio_is_handed_to_its_first_admin_and_the_operator_gets_no_righ
 
 
 def test_a_broken_glass_opens_what_was_asked_and_frames_every_page(
-    house: House, sign_in: SignIn, operator: User
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User
 ) -> None:
-    record(house, ClassState.COMPLETE)
-    sam, page = sign_in("sam"), f"/operator/studios/{house.cast.studio.id}/"
+    record(furnished, ClassState.COMPLETE)
+    sam, page = sign_in("sam"), f"/operator/studios/{furnished.cast.studio.id}/"
     values = {"actions": ["view_studio", "view_agents"], "reason": REASON, "hours": "1"}
-    assert sam.post(page, values)["Location"] == f"{house.base}/classes/"
-    inside = sam.get(f"{house.base}/agents/").content.decode()
+    assert sam.post(page, values)["Location"] == f"{furnished.base}/classes/"
+    inside = sam.get(f"{furnished.base}/agents/").content.decode()
     assert 'class="has-break-glass"' in inside
-    assert f"You have break-glass access to {house.cast.studio.name}" in inside
-    assert sam.get(f"{house.base}/people/").status_code == REFUSED
-    told = sign_in("alice").get(f"{house.base}/classes/").content.decode()
+    assert f"You have break-glass access to {furnished.cast.studio.name}" in inside
+    assert sam.get(f"{furnished.base}/people/").status_code == REFUSED
+    told = sign_in("alice").get(f"{furnished.base}/classes/").content.decode()
     assert "has break-glass access to your studio" in told
     assert REASON in told
     assert (
         "break-glass access to your studio"
-        not in sign_in("vera").get(f"{house.base}/classes/").content.decode()
+        not in sign_in("vera").get(f"{furnished.base}/classes/").content.decode()
     )
-    assert REASON in sign_in("alice").get(f"{house.base}/break-glass/").content.decode()
+    assert REASON in sign_in("alice").get(f"{furnished.base}/break-glass/").content.decode()
 
 
 @pytest.mark.parametrize("ended_by", ["alice", "sam"])
 def test_either_side_ends_a_visit_at_once(
-    house: House, sign_in: SignIn, operator: User, ended_by: str
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User, ended_by: str
 ) -> None:
     glass = services.open_break_glass(
-        house.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
+        furnished.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
     )
-    assert sign_in("sam").get(f"{house.base}/classes/").status_code == OK
-    assert sign_in("vera").post(f"{house.base}/break-glass/{glass.id}/end/").status_code in {REFUSED, UNKNOWN}
-    assert sign_in("sam").get(f"{house.base}/classes/").status_code == OK
-    page = f"{house.base}/break-glass/{glass.id}/end/"
+    assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == OK
+    assert sign_in("vera").post(f"{furnished.base}/break-glass/{glass.id}/end/").status_code in {
+        REFUSED,
+        UNKNOWN,
+    }
+    assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == OK
+    page = f"{furnished.base}/break-glass/{glass.id}/end/"
     assert sign_in(ended_by).post(page).status_code == MOVED
-    assert sign_in("sam").get(f"{house.base}/classes/").status_code == UNKNOWN
-    assert "has break-glass access to" not in sign_in("alice").get(f"{house.base}/classes/").content.decode()
-
-
-def test_an_operator_ends_own_visits_only(house: House, sign_in: SignIn, operator: User) -> None:
-    glass = services.open_break_glass(
-        house.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
+    assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == UNKNOWN
+    assert (
+        "has break-glass access to" not in sign_in("alice").get(f"{furnished.base}/classes/").content.decode()
     )
-    User.objects.filter(pk=house.cast.pat.pk).update(is_operator=True)
+
+
+def test_an_operator_ends_own_visits_only(
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User
+) -> None:
+    glass = services.open_break_glass(
+        furnished.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
+    )
+    User.objects.filter(pk=furnished.cast.pat.pk).update(is_operator=True)
     close = f"/operator/break-glass/{glass.id}/close/"
     assert sign_in("pat").post(close).status_code == UNKNOWN
     assert sign_in("sam").post(close).status_code == MOVED
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert BreakGlass.objects.get().closed_by == operator.id
 
 
@@ -161,10 +170,10 @@ def test_an_operator_ends_own_visits_only(house: House, sign_in: SignIn, operato
     [{"actions": []}, {"reason": "short"}, {"hours": "12"}, {"actions": ["share"]}, {"actions": ["replay"]}],
 )
 def test_a_visit_without_a_reason_an_end_or_a_purpose_is_refused(
-    house: House, sign_in: SignIn, operator: User, values: dict[str, Any]
+    furnished: FurnishedStudio, sign_in: SignIn, operator: User, values: dict[str, Any]
 ) -> None:
     usual = {"actions": ["view_studio"], "reason": REASON, "hours": "1"}
-    answer = sign_in("sam").post(f"/operator/studios/{house.cast.studio.id}/", usual | values)
+    answer = sign_in("sam").post(f"/operator/studios/{furnished.cast.studio.id}/", usual | values)
     assert answer.status_code == WRONG
-    with studio_scope(house.cast.studio.id):
+    with studio_scope(furnished.cast.studio.id):
         assert not BreakGlass.objects.exists()

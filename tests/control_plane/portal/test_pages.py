@@ -12,7 +12,7 @@ from control_plane.access.services import give_right
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, ClassState
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, furnish, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
 OK, SIGN_IN, REFUSED, UNKNOWN = 200, 302, 403, 404
 
@@ -29,22 +29,24 @@ PAGES: dict[str, dict[str, int]] = {
 }
 
 
-def address(house: House, page: str, row: ClassSession) -> str:
-    return house.base + page.replace("{class}", str(row.id)).replace("{room}", str(house.room.id))
+def address(furnished: FurnishedStudio, page: str, row: ClassSession) -> str:
+    return furnished.base + page.replace("{class}", str(row.id)).replace("{room}", str(furnished.room.id))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_role_gets_the_page_or_the_refusal_that_is_its_own(
-    page: str, house: House, sign_in: SignIn
+    page: str, furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    row = record(house, ClassState.COMPLETE)
-    got = {name: sign_in(name).get(address(house, page, row)).status_code for name in PAGES[page]}
+    row = record(furnished, ClassState.COMPLETE)
+    got = {name: sign_in(name).get(address(furnished, page, row)).status_code for name in PAGES[page]}
     assert got == PAGES[page]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(page: str, house: House, sign_in: SignIn) -> None:
-    path = address(house, page, record(house, ClassState.COMPLETE))
+def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(
+    page: str, furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    path = address(furnished, page, record(furnished, ClassState.COMPLETE))
     answer = sign_in("nobody").get(path)
     assert answer.status_code == SIGN_IN
     assert unquote(answer["Location"]) == f"/accounts/login/?next={path}"
@@ -52,9 +54,9 @@ def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(page: str, house: Hous
 
 @pytest.mark.parametrize("page", [*PAGES, "/"])
 def test_every_page_carries_the_strict_policy_and_is_not_kept(
-    page: str, house: House, sign_in: SignIn
+    page: str, furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
-    path = "/" if page == "/" else address(house, page, record(house, ClassState.COMPLETE))
+    path = "/" if page == "/" else address(furnished, page, record(furnished, ClassState.COMPLETE))
     answer = sign_in("alice").get(path)
     policy = answer["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -68,29 +70,31 @@ def test_every_page_carries_the_strict_policy_and_is_not_kept(
 
 
 def test_a_class_of_another_studio_is_not_found_under_ones_own(
-    house: House, other: Cast, sign_in: SignIn
+    furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
     for page in ("/classes/{class}/", "/classes/{class}/progress/"):
-        assert sign_in("alice").get(address(house, page, foreign)).status_code == UNKNOWN
-    answer = sign_in("alice").post(f"{house.base}/classes/{foreign.id}/stop/")
+        assert sign_in("alice").get(address(furnished, page, foreign)).status_code == UNKNOWN
+    answer = sign_in("alice").post(f"{furnished.base}/classes/{foreign.id}/stop/")
     assert answer.status_code == UNKNOWN
 
 
-def test_the_home_page_leads_straight_into_the_only_studio(house: House, sign_in: SignIn) -> None:
-    assert sign_in("ivan").get("/")["Location"] == f"{house.base}/classes/"
-    assert house.cast.studio.name in sign_in("ivan").get("/?all=1").content.decode()
+def test_the_home_page_leads_straight_into_the_only_studio(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    assert sign_in("ivan").get("/")["Location"] == f"{furnished.base}/classes/"
+    assert furnished.cast.studio.name in sign_in("ivan").get("/?all=1").content.decode()
 
 
-def test_a_person_without_a_studio_is_told_what_to_do(house: House, sign_in: SignIn) -> None:
+def test_a_person_without_a_studio_is_told_what_to_do(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     body = sign_in("sam").get("/").content.decode()
     assert "No studios yet" in body
-    assert house.cast.sam.email in body
+    assert furnished.cast.sam.email in body
 
 
-def test_the_list_shows_state_length_and_what_is_missing(house: House, sign_in: SignIn) -> None:
-    record(house, ClassState.COMPLETE, "Jazz with a gap")
-    body = sign_in("vera").get(f"{house.base}/classes/").content.decode()
+def test_the_list_shows_state_length_and_what_is_missing(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    record(furnished, ClassState.COMPLETE, "Jazz with a gap")
+    body = sign_in("vera").get(f"{furnished.base}/classes/").content.decode()
     assert "Jazz with a gap" in body
     assert "30 s" in body
     assert "1 gap, 3 s" in body
@@ -103,29 +107,34 @@ def test_an_empty_studio_tells_its_admin_the_way_to_the_first_class(cast: Cast, 
     assert f"/studio/{cast.studio.slug}/agents/" in body
 
 
-def test_a_guardian_sees_no_class_but_those_granted(house: House, sign_in: SignIn) -> None:
-    shown, hidden = record(house, ClassState.COMPLETE, "Shown"), record(house, ClassState.COMPLETE, "Hidden")
-    with studio_scope(house.cast.studio.id):
-        give_right(house.cast.gita, Action.VIEW_CLASS, shown, actor=house.cast.alice.actor)
+def test_a_guardian_sees_no_class_but_those_granted(furnished: FurnishedStudio, sign_in: SignIn) -> None:
+    shown, hidden = (
+        record(furnished, ClassState.COMPLETE, "Shown"),
+        record(furnished, ClassState.COMPLETE, "Hidden"),
+    )
+    with studio_scope(furnished.cast.studio.id):
+        give_right(furnished.cast.gita, Action.VIEW_CLASS, shown, actor=furnished.cast.alice.actor)
     gita = sign_in("gita")
-    assert gita.get(f"{house.base}/classes/{shown.id}/").status_code == OK
-    assert gita.get(f"{house.base}/classes/{hidden.id}/").status_code == UNKNOWN
-    assert "data-timeline" not in gita.get(f"{house.base}/classes/{shown.id}/").content.decode()
-    body = gita.get(f"{house.base}/classes/").content.decode()
+    assert gita.get(f"{furnished.base}/classes/{shown.id}/").status_code == OK
+    assert gita.get(f"{furnished.base}/classes/{hidden.id}/").status_code == UNKNOWN
+    assert "data-timeline" not in gita.get(f"{furnished.base}/classes/{shown.id}/").content.decode()
+    body = gita.get(f"{furnished.base}/classes/").content.decode()
     assert "Shown" in body
     assert "Hidden" not in body
 
 
-def test_the_switcher_lists_ones_own_studios_only(house: House, other: Cast, sign_in: SignIn) -> None:
+def test_the_switcher_lists_ones_own_studios_only(
+    furnished: FurnishedStudio, other: Cast, sign_in: SignIn
+) -> None:
     body = sign_in("ivan").get("/studios/menu/").content.decode()
-    assert house.cast.studio.name in body
+    assert furnished.cast.studio.name in body
     assert other.studio.name not in body
 
 
 def test_only_an_admin_of_the_studio_opens_its_administration(
-    house: House, other: Cast, sign_in: SignIn
+    furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
-    slug = house.cast.studio.slug
+    slug = furnished.cast.studio.slug
     assert sign_in("alice").post("/studios/administer/", {"studio": slug})["Location"] == "/admin/"
     assert sign_in("ivan").post("/studios/administer/", {"studio": slug}).status_code == UNKNOWN
     assert sign_in("alice").post("/studios/administer/", {"studio": other.studio.slug}).status_code == UNKNOWN

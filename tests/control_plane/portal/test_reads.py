@@ -12,7 +12,7 @@ from control_plane.people.services import add_dancers
 from control_plane.recordings.models import ClassState
 from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
-from tests.control_plane.portal.conftest import House, SignIn, record
+from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, record
 
 SHOWN = [
     ("/people/", "people.listed"),
@@ -46,51 +46,53 @@ def reads(cast: Cast) -> list[tuple[str, object]]:
 
 
 @pytest.fixture
-def known(house: House) -> dict[str, object]:
-    cast = house.cast
-    row = record(house, ClassState.COMPLETE)
+def known(furnished: FurnishedStudio) -> dict[str, object]:
+    cast = furnished.cast
+    row = record(furnished, ClassState.COMPLETE)
     (dancer,), _ = add_dancers(cast.studio, [NewDancer("Ada", 2014)], actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         person = Membership.objects.get(user=cast.vera)
-    return {"class": row.id, "room": house.room.id, "person": person.id, "dancer": dancer.id}
+    return {"class": row.id, "room": furnished.room.id, "person": person.id, "dancer": dancer.id}
 
 
 @pytest.mark.parametrize(("page", "act"), SHOWN)
 def test_a_page_that_shows_people_is_on_record_once(
-    house: House, sign_in: SignIn, known: dict[str, object], page: str, act: str
+    furnished: FurnishedStudio, sign_in: SignIn, known: dict[str, object], page: str, act: str
 ) -> None:
-    before = len(reads(house.cast))
-    answer = sign_in("alice").get(house.base + page.format_map(known))
+    before = len(reads(furnished.cast))
+    answer = sign_in("alice").get(furnished.base + page.format_map(known))
     assert answer.status_code == 200
-    assert [entry[0] for entry in reads(house.cast)[before:]] == [act]
+    assert [entry[0] for entry in reads(furnished.cast)[before:]] == [act]
 
 
 @pytest.mark.parametrize(("page", "act"), REFUSED)
 def test_a_refused_form_shows_no_page_that_is_not_on_record(
-    house: House, sign_in: SignIn, known: dict[str, object], page: str, act: str
+    furnished: FurnishedStudio, sign_in: SignIn, known: dict[str, object], page: str, act: str
 ) -> None:
-    before = len(reads(house.cast))
-    answer = sign_in("alice").post(house.base + page.format_map(known), {"role": "emperor"})
+    before = len(reads(furnished.cast))
+    answer = sign_in("alice").post(furnished.base + page.format_map(known), {"role": "emperor"})
     assert answer.status_code in {200, 400}
-    assert [entry[0] for entry in reads(house.cast)[before:]] == [act]
+    assert [entry[0] for entry in reads(furnished.cast)[before:]] == [act]
 
 
 @pytest.mark.parametrize("page", CONSOLE)
 def test_a_page_of_the_admin_site_about_people_is_on_record_once(
-    house: House, sign_in: SignIn, known: dict[str, object], page: str
+    furnished: FurnishedStudio, sign_in: SignIn, known: dict[str, object], page: str
 ) -> None:
-    before = len(reads(house.cast))
+    before = len(reads(furnished.cast))
     assert sign_in("alice").get(page.format_map(known)).status_code == 200
-    assert [entry[0] for entry in reads(house.cast)[before:]] == ["admin.read"]
+    assert [entry[0] for entry in reads(furnished.cast)[before:]] == ["admin.read"]
 
 
-def test_names_offered_while_typing_are_one_look_at_the_list(house: House, sign_in: SignIn) -> None:
-    alice, before = sign_in("alice"), len(reads(house.cast))
+def test_names_offered_while_typing_are_one_look_at_the_list(
+    furnished: FurnishedStudio, sign_in: SignIn
+) -> None:
+    alice, before = sign_in("alice"), len(reads(furnished.cast))
     for typed in ("v", "zz", "ve", "ver", "vera"):
-        alice.get(f"{house.base}/people/suggest/?person={typed}")
-    studio = str(house.cast.studio.id)
-    assert reads(house.cast)[before:] == [("people.listed", studio)], "one for all that showed a name"
+        alice.get(f"{furnished.base}/people/suggest/?person={typed}")
+    studio = str(furnished.cast.studio.id)
+    assert reads(furnished.cast)[before:] == [("people.listed", studio)], "one for all that showed a name"
     with time_machine.travel(timezone.now() + TYPING * 1.1):
         alice = sign_in("alice")
-        alice.get(f"{house.base}/people/suggest/?person=ve")
-    assert reads(house.cast)[before:] == [("people.listed", studio)] * 2
+        alice.get(f"{furnished.base}/people/suggest/?person=ve")
+    assert reads(furnished.cast)[before:] == [("people.listed", studio)] * 2

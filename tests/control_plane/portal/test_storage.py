@@ -169,7 +169,7 @@ def test_replay_may_read_from_the_studios_store_and_from_no_other(
     assert f"127.0.0.1:{lax.port}" not in ivan.get(address(scene, "classes"))["Content-Security-Policy"]
 
 
-def test_damaged_footage_is_an_alarm_until_it_is_sound_again(scene: Scene, tmp_path: Path) -> None:
+def test_damaged_footage_is_an_alarm_until_it_is_intact_again(scene: Scene, tmp_path: Path) -> None:
     made = scene.cuts(tmp_path, seconds=3)
     upload(scene, *made)
     path = file_of(scene, made[0])

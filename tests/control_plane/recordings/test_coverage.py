@@ -1,4 +1,4 @@
-"""Holes of a track and the reasons reported for them: what overlaps, and how much work many of them are."""
+"""Gaps of a track and the reasons reported for them: what overlaps, and how much work many of them are."""
 
 import sys
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ stretch = st.tuples(times, times).map(sorted).map(tuple)
 
 
 @given(st.lists(stretch, max_size=12), st.lists(stretch, max_size=12))
-def test_holes_are_what_is_not_covered_each_instant_with_the_first_reason_that_names_it(
+def test_gaps_are_what_is_not_covered_each_instant_with_the_first_reason_that_names_it(
     covered: Sequence[tuple[int, int]], stretches: Sequence[tuple[int, int]]
 ) -> None:
     gaps = reported(*stretches)
@@ -47,8 +47,8 @@ def test_holes_are_what_is_not_covered_each_instant_with_the_first_reason_that_n
             assert inside[0].reason == min(named, key=lambda gap: (gap.from_us, gap.to_us)).reason
 
 
-def test_the_work_grows_with_holes_and_reports_and_not_with_their_product() -> None:
-    """An agent decides both numbers: 10,000 reports for 10,000 holes took minutes."""
+def test_the_work_grows_with_gaps_and_reports_and_not_with_their_product() -> None:
+    """An agent decides both numbers: 10,000 reports for 10,000 gaps took minutes."""
 
     def calls(count: int) -> int:
         covered = [(n * 2 * S, (n * 2 + 1) * S) for n in range(count)]

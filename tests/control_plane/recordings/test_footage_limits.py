@@ -147,7 +147,7 @@ def test_a_batch_of_gaps_of_a_class_that_has_ended_lays_it_out_once(
     assert count(scene) == 64
 
 
-def test_of_holes_without_number_the_longest_get_a_row(
+def test_of_gaps_without_number_the_longest_get_a_row(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "MAX_INFERRED_GAPS", 2)

@@ -1,4 +1,4 @@
-"""A box that breaks down in the middle of a class and is replaced: the class goes on, and both boxes' footage is taken."""
+"""An agent that fails in the middle of a class and is replaced: the class goes on with the footage of both."""
 
 from pathlib import Path
 
@@ -13,24 +13,24 @@ from control_plane.recordings.selectors import class_timeline
 from shared.protocol.errors import Code
 from shared.protocol.status import RecordingState
 from shared.protocol.upload import Refused
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.recordings.test_services import say
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import upload
 
 
 def replaced(scene: Scene) -> Scene:
-    """Returns the scene as the new box sees it."""
-    cast, box = scene.cast, Box()
+    """Returns the scene as the new agent sees it."""
+    cast, agent_client = scene.cast, AgentClient()
     with studio_scope(cast.studio.id):
         old = Agent.objects.get(pk=scene.agent.pk)
         code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor, replaces=old).text
-    box.answer = pairing.claim_pairing_code(box.pair_request(code))
+    agent_client.answer = pairing.claim_pairing_code(agent_client.pair_request(code))
     with studio_scope(cast.studio.id):
         return Scene(
             cast,
-            box,
-            Agent.objects.get(pk=box.agent_id),
+            agent_client,
+            Agent.objects.get(pk=agent_client.agent_id),
             scene.room,
             {place: Camera.objects.get(pk=camera.pk) for place, camera in scene.cameras.items()},
             scene.session,
@@ -38,7 +38,7 @@ def replaced(scene: Scene) -> Scene:
         )
 
 
-def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
+def test_the_class_goes_on_with_the_new_agent_and_the_old_one_sends_what_it_has(
     scene: Scene, tmp_path: Path
 ) -> None:
     say(scene, RecordingState.RECORDING)
@@ -67,7 +67,7 @@ def test_the_class_goes_on_with_the_new_box_and_the_old_one_sends_what_it_has(
         assert not RecordingOrder.objects.exists()
 
 
-def test_until_the_old_box_has_sent_everything_an_arriving_track_does_not_begin_with_the_new_one(
+def test_until_the_old_agent_has_sent_everything_an_arriving_track_does_not_begin_with_the_new_one(
     scene: Scene, tmp_path: Path
 ) -> None:
     say(scene, RecordingState.RECORDING)
@@ -90,7 +90,7 @@ def test_an_agent_of_the_class_cannot_write_to_another_ones_track(scene: Scene, 
     cast = scene.cast
     with studio_scope(cast.studio.id):
         code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor).text
-    stranger = Box()
+    stranger = AgentClient()
     stranger.answer = pairing.claim_pairing_code(stranger.pair_request(code))
     with studio_scope(cast.studio.id):
         agent = Agent.objects.get(pk=stranger.agent_id)

@@ -65,7 +65,7 @@ def until(is_so: Callable[[], Any], what: str) -> float:
 
 
 def lose_and_repair(cast: Cast, state: Path) -> None:
-    """Loses three objects, one of them damaged, one also on the box; two come back from it, the third from elsewhere."""
+    """Loses three objects, one of them damaged, one also on the agent; two come back from it, the third from elsewhere."""
     store = object_store()
     assert isinstance(store, LocalStore)
     with studio_scope(cast.studio.id):

@@ -85,7 +85,7 @@ def test_a_room_records_one_class_at_a_time(scene: Scene) -> None:
         assert again.title.startswith("Big room, ")
 
 
-def test_a_class_follows_what_its_box_says(scene: Scene, tmp_path: Path) -> None:
+def test_a_class_follows_what_its_agent_says(scene: Scene, tmp_path: Path) -> None:
     say(scene, RecordingState.WAITING)
     assert scene.reread().state == ClassState.REQUESTED
     say(scene, RecordingState.RECORDING)
@@ -144,7 +144,7 @@ def test_what_is_missing_gets_a_row_whether_reported_or_not(scene: Scene, tmp_pa
     ]
 
 
-def test_a_class_of_a_revoked_box_does_not_wait_for_it(scene: Scene, tmp_path: Path) -> None:
+def test_a_class_of_a_revoked_agent_does_not_wait_for_it(scene: Scene, tmp_path: Path) -> None:
     upload(scene, *scene.cuts(tmp_path, "left", seconds=8))
     scene.stop()
     with studio_scope(scene.cast.studio.id):

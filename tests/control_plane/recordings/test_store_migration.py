@@ -280,7 +280,7 @@ def test_a_copy_that_no_row_points_at_is_cleared_away(
     assert replayed(scene, made) == made.content
 
 
-def test_whoever_cancels_bringing_the_rest_goes_on_recording_to_the_same_store(
+def test_a_cancelled_migration_goes_on_recording_to_the_same_store(
     scene: Scene, lax: LaxServer, tmp_path: Path
 ) -> None:
     cuts = scene.cuts(tmp_path, seconds=10)

@@ -135,7 +135,7 @@ def test_a_studio_names_only_so_many_stores_at_a_time(
     named(scene, lax.place(), "Three")
 
 
-def test_a_store_inside_the_house_is_refused_when_it_is_named(
+def test_a_store_inside_our_network_is_refused_when_it_is_named(
     scene: Scene, lax: LaxServer, settings: Any
 ) -> None:
     settings.STORE_NETWORKS = ()

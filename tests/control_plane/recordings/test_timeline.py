@@ -1,4 +1,4 @@
-"""When everything of a class happened: dates, holes and their reasons, and the rules that hold for any footage."""
+"""When everything of a class happened: dates, gaps and their reasons, and the rules that hold for any footage."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -94,7 +94,7 @@ def test_class_time_begins_at_the_first_picture_of_any_track() -> None:
     assert holes(timeline.tracks[RIGHT]) == [(2, 2.4, "key_frame")]
 
 
-def test_a_hiccup_at_the_start_is_no_hole_but_both_times_are_told() -> None:
+def test_a_hiccup_at_the_start_is_no_gap_but_both_times_are_told() -> None:
     track = one(segment(1, *[(n, n + 1) for n in range(10)], clock=line(0.02)))
     assert places(track)[0] == (0.02, 0.0, 1)
     assert holes(track) == []
@@ -117,7 +117,7 @@ def test_where_all_lines_are_provisional_the_last_one_dates_the_run() -> None:
     assert [place[0] for place in places(track)] == [0.2, 1.2]
 
 
-def test_a_line_that_bends_moves_dates_and_leaves_no_hole() -> None:
+def test_a_line_that_bends_moves_dates_and_leaves_no_gap() -> None:
     track = one(segment(1, (0, 1), (1, 2)), segment(2, (2, 3), (3, 10), clock=line(0.004)))
     assert places(track)[1:3] == [(1, 1, 1.004), (2.004, 2, 1)]
     assert holes(track) == []
@@ -128,7 +128,7 @@ def test_the_rate_of_a_camera_clock_moves_class_time_and_not_playlist_time() -> 
     assert places(track)[9] == (9.0009, 9, 1.0001)
 
 
-def test_a_hole_within_a_run_is_filled_to_the_tick() -> None:
+def test_a_gap_within_a_run_is_filled_to_the_tick() -> None:
     track = one(segment(1, (0, 1), (1, 2)), segment(3, (5, 6), (6, 10)), gaps=(gap(2, 5),))
     assert places(track)[2] == (5, 5, 1)
     assert [entry for entry in track.entries if isinstance(entry, Filler)] == [Filler(2 * S, 3 * S, 2 * S)]
@@ -162,12 +162,12 @@ def test_a_stretch_that_was_recovered_twice_is_placed_once() -> None:
     assert [place[0] for place in places(track)] == [0, 1, 2, 3]
 
 
-def test_a_hole_that_nobody_reported_says_so() -> None:
+def test_a_gap_that_nobody_reported_says_so() -> None:
     track = one(segment(1, (0, 1)), segment(3, (6, 7), (7, 10)))
     assert holes(track) == [(1, 6, "unreported")]
 
 
-def test_a_track_without_pictures_is_one_hole() -> None:
+def test_a_track_without_pictures_is_one_gap() -> None:
     assert holes(one(gaps=(gap(-3, 99, "camera_refused"),))) == [(0, 10, "camera_refused")]
     assert one().entries == []
     short = build_timeline([TrackFacts(LEFT), TrackFacts(RIGHT, [segment(1, (0, 1))])])
@@ -196,7 +196,7 @@ def test_while_footage_arrives_a_track_ends_before_its_first_missing_segment() -
 
 @st.composite
 def tracks(draw: st.DrawFn) -> list[TrackFacts]:
-    """Any footage an agent could send: runs, holes, slewing and stepping clocks, provisional lines, lost segments."""
+    """Any footage an agent could send: runs, gaps, slewing and stepping clocks, provisional lines, lost segments."""
     made = []
     for number in range(draw(st.integers(1, 3))):
         segments, sequence, at_s = [], 1, draw(st.floats(-2, 5))
@@ -229,7 +229,7 @@ def tracks(draw: st.DrawFn) -> list[TrackFacts]:
 
 @settings(max_examples=150, deadline=None)
 @given(tracks())
-def test_fragments_and_holes_cover_the_class_without_overlap(facts: list[TrackFacts]) -> None:
+def test_fragments_and_gaps_cover_the_class_without_overlap(facts: list[TrackFacts]) -> None:
     timeline = build_timeline(facts)
     for track in timeline.tracks.values():
         spans = sorted(

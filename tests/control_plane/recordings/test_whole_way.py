@@ -32,7 +32,7 @@ from shared.protocol.upload import (
     PutTarget,
     TrackTally,
 )
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT, Cut, cuts, film
 from tests.control_plane.live import serve
@@ -47,11 +47,15 @@ def address(committed: Cast) -> Iterator[str]:
         yield url
 
 
-def upload(box: Box, segments: Sequence[Cut]) -> None:
-    answers = box.post("intent", IntentRequest(manifests=tuple(s.manifest for s in segments)), IntentAnswer)
+def upload(agent_client: AgentClient, segments: Sequence[Cut]) -> None:
+    answers = agent_client.post(
+        "intent", IntentRequest(manifests=tuple(s.manifest for s in segments)), IntentAnswer
+    )
     for target, segment in zip(answers.answers, segments, strict=True):
         assert isinstance(target, PutTarget)
-        put = httpx.put(f"{box.address}{target.url}", content=segment.content, headers=target.headers)
+        put = httpx.put(
+            f"{agent_client.address}{target.url}", content=segment.content, headers=target.headers
+        )
         assert put.status_code == 201, put.text
     items = tuple(
         CommitItem(
@@ -59,7 +63,7 @@ def upload(box: Box, segments: Sequence[Cut]) -> None:
         )
         for s in segments
     )
-    receipts = box.post("commit", CommitRequest(items=items), CommitAnswer)
+    receipts = agent_client.post("commit", CommitRequest(items=items), CommitAnswer)
     assert [type(item).__name__ for item in receipts.answers] == ["AlreadyCommitted"] * len(segments)
 
 
@@ -101,14 +105,14 @@ def played(url: str, cookie: str) -> list[int]:
 def test_a_class_is_recorded_uploaded_and_played_back_picture_by_picture(
     committed: Cast, address: str, tmp_path: Path, client: Client
 ) -> None:
-    cast, box = committed, Box(address)
+    cast, agent_client = committed, AgentClient(address)
     alice = cast.alice.actor
     with studio_scope(cast.studio.id):
         room = studios.create_room(cast.studio, name="Big room", actor=alice)
         code = pairing.create_pairing_code(cast.studio, actor=alice).text
-    box.pair(code)
+    agent_client.pair(code)
     with studio_scope(cast.studio.id):
-        agent = Agent.objects.get(pk=box.agent_id)
+        agent = Agent.objects.get(pk=agent_client.agent_id)
         cameras = {
             position: fleet.add_camera(
                 room,
@@ -122,7 +126,7 @@ def test_a_class_is_recorded_uploaded_and_played_back_picture_by_picture(
         }
         session = recordings.start_class(room, title="Ballet", actor=cast.ivan.actor)
 
-    config = decode(box.call("GET", "config").content, AgentConfig)
+    config = decode(agent_client.call("GET", "config").content, AgentConfig)
     (order,) = config.body.recordings
     assert order.class_session_id == session.id
     assert order.stop_at is None
@@ -139,16 +143,16 @@ def test_a_class_is_recorded_uploaded_and_played_back_picture_by_picture(
         )
         for position, camera in cameras.items()
     }
-    box.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.RECORDING, 2))
+    agent_client.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.RECORDING, 2))
     with studio_scope(cast.studio.id):
         assert ClassSession.objects.get().state == ClassState.RECORDING
         recordings.stop_class(session, actor=cast.ivan.actor)
     for made in segments.values():
-        upload(box, made)
-    box.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.FINISHED, 6))
+        upload(agent_client, made)
+    agent_client.call("POST", "report", heartbeat(ClassSessionId(session.id), RecordingState.FINISHED, 6))
     with studio_scope(cast.studio.id):
         assert ClassSession.objects.get().state == ClassState.COMPLETE
-    assert decode(box.call("GET", "config").content, AgentConfig).body.recordings == ()
+    assert decode(agent_client.call("GET", "config").content, AgentConfig).body.recordings == ()
 
     client.force_login(cast.ivan, backend=settings.AUTHENTICATION_BACKENDS[0])
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"

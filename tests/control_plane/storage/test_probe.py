@@ -151,7 +151,7 @@ def test_a_folder_is_tried_as_well(tmp_path: Path) -> None:
         "224.0.0.1", "255.255.255.255", "fec0::1", "::10.0.0.1", "192.0.0.192", "168.63.129.16",
     ],
 )  # fmt: skip
-def test_no_store_is_inside_the_house(address: str) -> None:
+def test_no_store_is_inside_our_network(address: str) -> None:
     assert not is_allowed(address)
 
 

@@ -179,7 +179,7 @@ async def test_the_reason_is_kept_while_it_is_tried_again_and_holds_no_password(
     assert seen_details == {(CameraError.REFUSED, "rtsp://***@host says no")}
 
 
-async def test_credentials_for_another_box_are_a_state_of_the_camera(board: StatusBoard) -> None:
+async def test_credentials_for_another_agent_are_a_state_of_the_camera(board: StatusBoard) -> None:
     camera = make(board, CredentialsUnreadable("they do not open"))
     await until(
         board, camera, lambda: board.camera(camera.config.id).error is CameraError.CREDENTIALS_UNREADABLE

@@ -43,7 +43,7 @@ def test_a_loss_at_the_end_of_a_run_is_told_before_the_run_is_over(end: Item) ->
     assert (told, last) == (Dropped(lost), end)
 
 
-def test_whoever_leaves_while_packets_are_dropped_is_told_how_many() -> None:
+def test_a_reader_that_leaves_while_packets_are_dropped_is_told_how_many() -> None:
     slow = Subscription(2000)
     lost = sum(slow.offer(packet(i)) for i in range(70))
     assert slow.take(0, last=True)[-1] == Dropped(lost)

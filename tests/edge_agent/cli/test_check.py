@@ -10,11 +10,11 @@ from edge_agent.cli.check import Grade, examine
 from edge_agent.control.config_store import ConfigStore
 from shared.protocol.config import FileSource, RtspSource, config_document
 from tests.media import make_video
-from tests.rigs.agent_process import agent_box, agent_command
+from tests.rigs.agent_process import agent_command, paired_agent
 from tests.rigs.control_plane import ControlPlane
 
 
-async def test_check_of_an_unpaired_box_says_what_comes_first(tmp_path: Path) -> None:
+async def test_check_of_an_unpaired_agent_says_what_comes_first(tmp_path: Path) -> None:
     findings = {finding.what: finding for finding in await examine(tmp_path)}
     assert findings["state folder"].grade is not Grade.FAILED
     assert findings["pairing"].grade is Grade.FAILED
@@ -38,14 +38,14 @@ async def test_check_says_when_the_server_is_gone(tmp_path: Path) -> None:
 
 def test_check_probes_each_camera_and_says_which_fails_and_why(tmp_path: Path) -> None:
     video = make_video(tmp_path / "class.mp4", seconds=1)
-    with ControlPlane().running() as plane, agent_box(plane, tmp_path / "state", video) as box:
-        dead = msgspec.structs.replace(box.cameras[1], source=RtspSource(url="rtsp://127.0.0.1:9/none"))
-        other = msgspec.structs.replace(box.cameras[2], source=FileSource(name="other.mp4"))
-        body = msgspec.structs.replace(plane.config.body, cameras=(box.cameras[0], dead, other))
-        store = ConfigStore(box.state / "config", plane.agent_id)
+    with ControlPlane().running() as plane, paired_agent(plane, tmp_path / "state", video) as agent:
+        dead = msgspec.structs.replace(agent.cameras[1], source=RtspSource(url="rtsp://127.0.0.1:9/none"))
+        other = msgspec.structs.replace(agent.cameras[2], source=FileSource(name="other.mp4"))
+        body = msgspec.structs.replace(plane.config.body, cameras=(agent.cameras[0], dead, other))
+        store = ConfigStore(agent.state / "config", plane.agent_id)
         store.load()
         store.stage(config_document(plane.agent_id, 2, body))
-        found = {finding.what: finding for finding in asyncio.run(examine(box.state))}
+        found = {finding.what: finding for finding in asyncio.run(examine(agent.state))}
     assert found["camera Left"].grade is Grade.OK
     assert found["camera Left"].detail == "h264 320x180, 30 fps, no sound"
     assert found["camera Centre"].grade is Grade.FAILED

@@ -1,4 +1,4 @@
-"""The agent as a service: what systemd thinks of the unit, what it is told, and a box that pairs itself."""
+"""The agent as a service: what systemd thinks of the unit, what it is told, and an agent that pairs itself."""
 
 import os
 import re
@@ -52,13 +52,13 @@ def test_the_unit_starts_the_command_with_the_options_it_has() -> None:
     assert all(option in help_text for option in command.split()[1:])
 
 
-def test_a_box_that_was_never_paired_is_not_started_over_and_over(tmp_path: Path) -> None:
+def test_an_agent_that_was_never_paired_is_not_started_over_and_over(tmp_path: Path) -> None:
     done = agent_command(tmp_path / "state", "run")
     assert "threedance-agent pair" in done.stderr
     assert f"RestartPreventExitStatus=3 {done.returncode}\n" in UNIT.read_text()
 
 
-def test_a_box_pairs_itself_with_what_its_service_was_handed_and_says_that_it_lives(
+def test_an_agent_pairs_itself_with_what_its_service_was_handed_and_says_that_it_lives(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     with ControlPlane().running() as plane:

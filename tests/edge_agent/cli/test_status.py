@@ -90,7 +90,7 @@ def test_the_table_says_plainly_what_is_wrong() -> None:
     assert "FULL" in text
 
 
-def test_a_box_without_cameras_says_where_to_add_them() -> None:
+def test_an_agent_without_cameras_says_where_to_add_them() -> None:
     assert "add them to this agent's room in the admin" in _printed(
         local_status(cameras=(), status=msgspec.structs.replace(STATUS, cameras=()))
     )
@@ -107,7 +107,7 @@ def test_every_state_of_a_camera_and_a_recording_can_be_shown() -> None:
             assert recording_state in text
 
 
-def test_why_nothing_is_uploaded_and_what_is_set_aside_is_said_with_the_way_out() -> None:
+def test_why_nothing_is_uploaded_and_what_is_quarantined_is_said_with_the_way_out() -> None:
     aside = QuarantinedSegment(
         segment_id=SegmentId(new_id()),
         class_session_id=ClassSessionId(new_id()),
@@ -136,7 +136,7 @@ def test_how_the_last_update_ended_is_said() -> None:
     assert "last update" not in _printed(local_status(status=msgspec.structs.replace(STATUS, update="")))
 
 
-def test_a_box_that_waits_for_its_window_says_so_and_looks_well() -> None:
+def test_an_agent_that_waits_for_its_window_says_so_and_looks_well() -> None:
     def said(window: WindowState) -> str:
         upload = msgspec.structs.replace(STATUS.upload, window=window)
         return _printed(local_status(status=msgspec.structs.replace(STATUS, upload=upload)))

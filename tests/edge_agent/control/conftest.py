@@ -1,4 +1,4 @@
-"""A control plane on localhost, and a box paired with it."""
+"""A control plane on localhost, and an agent paired with it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ async def http() -> AsyncIterator[HttpClient]:
 
 @pytest.fixture
 async def identity(plane: ControlPlane, http: HttpClient, tmp_path: Path) -> Identity:
-    """Returns the identity of a box that is paired with `plane`."""
+    """Returns the identity of an agent that is paired with `plane`."""
     folder = IdentityFolder(tmp_path)
     paired = await pair(plane.url, "BCDF-GHJK", folder, replace=False, http=http, clock=SystemClock())
     return paired.identity

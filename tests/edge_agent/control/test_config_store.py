@@ -36,7 +36,7 @@ def _proven(folder: Path, version: int) -> ConfigStore:
     return store
 
 
-def test_a_box_that_knows_nothing_says_so(folder: Path) -> None:
+def test_an_agent_that_knows_nothing_says_so(folder: Path) -> None:
     store = _store(folder)
     assert store.newest is None
     assert store.reported() == Reported(version=0, hash=None, status=ConfigStatus.APPLIED)

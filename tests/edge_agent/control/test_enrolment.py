@@ -1,4 +1,4 @@
-"""Pairing a box against real servers on localhost: right ones and all kinds of wrong ones."""
+"""Pairing an agent against real servers on localhost: right ones and all kinds of wrong ones."""
 
 import asyncio
 import ssl
@@ -114,7 +114,7 @@ async def test_a_code_may_be_typed_in_small_letters_and_with_spaces(
     assert plane.pairing.code == "BCDFGHJK"
 
 
-async def test_a_paired_box_needs_replace_and_keeps_its_identity_until_the_answer_is_yes(
+async def test_a_paired_agent_needs_replace_and_keeps_its_identity_until_the_answer_is_yes(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
     first = await _pair(plane.url, tmp_path)
@@ -143,7 +143,7 @@ async def test_keys_that_are_an_agents_already_are_replaced(plane: ControlPlane,
     assert paired.identity.keys.identity_public != lost
 
 
-async def test_a_box_whose_clock_is_an_hour_off_pairs_all_the_same(tmp_path: Path) -> None:
+async def test_an_agent_whose_clock_is_an_hour_off_pairs_all_the_same(tmp_path: Path) -> None:
     with ControlPlane(ahead=timedelta(hours=1)).running() as plane:
         paired = await _pair(plane.url, tmp_path)
     assert 3590 < paired.clock_offset_s < 3610

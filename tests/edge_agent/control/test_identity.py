@@ -1,4 +1,4 @@
-"""What the box signs, opens and believes."""
+"""What the agent signs, opens and believes."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ CREDENTIALS = Credentials(username="admin", password="geheim")
 
 
 def test_a_token_is_dated_by_the_servers_clock_and_never_the_same_twice(identity: Identity) -> None:
-    box = FakeClock()
-    clock = ServerClock(box)
-    box.step_utc(3600)
+    machine = FakeClock()
+    clock = ServerClock(machine)
+    machine.step_utc(3600)
     clock.take(FakeClock().now(), clock.mark())
-    box.advance(10)
+    machine.advance(10)
     first, second = identity.token(clock.newest), identity.token(clock.newest)
     claims = jwt.decode(
         first,
@@ -39,7 +39,7 @@ def test_a_token_is_dated_by_the_servers_clock_and_never_the_same_twice(identity
     assert first != second
 
 
-def test_credentials_open_only_with_the_key_of_this_box(identity: Identity) -> None:
+def test_credentials_open_only_with_the_key_of_this_agent(identity: Identity) -> None:
     mine = SealedBox(PublicKey(identity.keys.sealing_public)).encrypt(encode(CREDENTIALS))
     assert identity.open_credentials(mine) == CREDENTIALS
     others = SealedBox(PrivateKey.generate().public_key).encrypt(encode(CREDENTIALS))
@@ -66,7 +66,7 @@ def test_only_our_control_planes_word_about_us_is_a_revocation(
             identity.verify_revocation(token)
 
 
-def test_a_revoked_box_forgets_its_keys_and_nothing_else(
+def test_a_revoked_agent_forgets_its_keys_and_nothing_else(
     plane: ControlPlane, identity: Identity, tmp_path: Path
 ) -> None:
     (tmp_path / "spool").mkdir()

@@ -75,12 +75,12 @@ class Line:
         self,
         plane: ControlPlane,
         link: Link,
-        box: FakePort,
+        port: FakePort,
         pacer: Pacer,
         clock: ServerClock,
         task: asyncio.Task[None],
     ) -> None:
-        self.plane, self.link, self.box, self.pacer, self.clock = plane, link, box, pacer, clock
+        self.plane, self.link, self.port, self.pacer, self.clock = plane, link, port, pacer, clock
         self.task = task
 
     async def heard(self, condition: Callable[[], Any]) -> Any:
@@ -102,7 +102,7 @@ async def line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
-    box, pacer = FakePort(), Pacer(FakeClock(SystemClock().now()))
+    port, pacer = FakePort(), Pacer(FakeClock(SystemClock().now()))
     clock = ServerClock(pacer.clock)
     plane.clock = pacer.clock
     answer = identity.pairing.answer
@@ -112,15 +112,15 @@ async def _line(plane: ControlPlane, identity: Identity) -> AsyncIterator[Line]:
             identity=identity,
             api=api,
             clock=clock,
-            agent=box,
+            agent=port,
             config_filter=ConfigFilter(answer.agent_id, answer.studio_id, None),
             sleep=pacer.sleep,
             rng=random.Random(1),
         )
-        box.changed = link.report_config
+        port.changed = link.report_config
         task = asyncio.create_task(link.run())
         try:
-            yield Line(plane, link, box, pacer, clock, task)
+            yield Line(plane, link, port, pacer, clock, task)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -143,14 +143,14 @@ async def test_both_sides_say_what_they_have_and_the_configuration_arrives(line:
     await line.up()
     await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 1)
     assert line.plane.hellos[0].reported.version == 0
-    assert line.box.desired == [line.plane.config]
+    assert line.port.desired == [line.plane.config]
 
 
 async def test_a_push_is_applied_and_reported(line: Line) -> None:
     await line.up()
     await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=5))
     await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 2)
-    assert line.box.desired[-1].body.spool.keep_committed_s == 5
+    assert line.port.desired[-1].body.spool.keep_committed_s == 5
 
 
 async def test_a_doubled_push_is_acknowledged_again_and_applied_once(line: Line) -> None:
@@ -159,7 +159,7 @@ async def test_a_doubled_push_is_acknowledged_again_and_applied_once(line: Line)
     before = len(line.plane.reports)
     await asyncio.to_thread(line.plane.push, Desired(config=line.plane.config))
     await line.heard(lambda: len(line.plane.reports) > before)
-    assert len(line.box.desired) == 1
+    assert len(line.port.desired) == 1
 
 
 async def test_what_is_wanted_again_is_looked_for_and_answered_each_time(line: Line) -> None:
@@ -168,7 +168,7 @@ async def test_what_is_wanted_again_is_looked_for_and_answered_each_time(line: L
     for times in (1, 2):
         await asyncio.to_thread(line.plane.push, ask)
         await line.heard(partial(_is_long, line.plane.sending_again, times))
-    assert line.box.wanted_again == [ask.segment_ids] * 2
+    assert line.port.wanted_again == [ask.segment_ids] * 2
     assert line.plane.sending_again == [SendingAgain(coming=ask.segment_ids)] * 2
 
 
@@ -178,11 +178,11 @@ def _is_long(found: Sequence[object], length: int) -> bool:
 
 async def test_a_disk_that_cannot_tell_now_gives_no_answer_and_ends_no_link(line: Line) -> None:
     await line.up()
-    line.box.disk_is_well = False
+    line.port.disk_is_well = False
     await asyncio.to_thread(line.plane.push, SendAgain(segment_ids=(SegmentId(new_id()),)))
     await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=5))
     await line.heard(lambda: line.plane.reports and line.plane.reports[-1].version == 2)
-    assert (len(line.box.wanted_again), line.plane.sending_again, line.plane.links) == (1, [], 1)
+    assert (len(line.port.wanted_again), line.plane.sending_again, line.plane.links) == (1, [], 1)
 
 
 async def test_a_frame_of_garbage_does_not_end_the_link(line: Line) -> None:
@@ -197,8 +197,8 @@ async def test_a_configuration_with_an_unknown_key_is_refused(line: Line) -> Non
     await line.up()
     text = '{"type":"desired","config":{"version":5,"run":"rm"}}'
     await asyncio.to_thread(line.plane.push, text)
-    await line.heard(lambda: line.plane.reports and line.box.refused)
-    assert line.box.refused[0][0] == 5
+    await line.heard(lambda: line.plane.reports and line.port.refused)
+    assert line.port.refused[0][0] == 5
 
 
 async def test_a_heartbeat_goes_out_on_connecting_at_news_and_every_thirty_seconds(line: Line) -> None:
@@ -243,10 +243,10 @@ async def test_while_the_socket_is_down_the_same_documents_travel_by_http(line: 
     await line.pacer.advance_until(lambda: line.plane.calls["POST /agent/v1/report"] >= 2)
     await asyncio.to_thread(line.plane.desire, spool=SpoolPolicy(keep_committed_s=9))
     await line.pacer.advance_until(lambda: line.plane.reports[-1].version == 2)
-    assert line.box.desired[-1].version == 2
+    assert line.port.desired[-1].version == 2
     gets = line.plane.calls["GET /agent/v1/config"]
     await line.pacer.advance_until(lambda: line.plane.calls["GET /agent/v1/config"] > gets)
-    assert [config.version for config in line.box.desired] == [1, 2]
+    assert [config.version for config in line.port.desired] == [1, 2]
 
 
 async def test_once_the_socket_stands_nothing_is_polled_any_more(line: Line) -> None:
@@ -265,7 +265,7 @@ def plane_an_hour_ahead() -> Iterator[ControlPlane]:
         yield running
 
 
-async def test_a_box_whose_clock_is_an_hour_off_gets_through(
+async def test_an_agent_whose_clock_is_an_hour_off_gets_through(
     plane_an_hour_ahead: ControlPlane, tmp_path: Path, http: HttpClient
 ) -> None:
     plane = plane_an_hour_ahead
@@ -302,7 +302,7 @@ async def test_a_signed_revocation_arrives_over_the_socket(line: Line) -> None:
     revocation = line.plane.sign_revocation()
     await asyncio.to_thread(line.plane.revoke, revocation)
     await line.down()
-    assert revocation in line.box.revoked
+    assert revocation in line.port.revoked
 
 
 async def test_a_signed_revocation_arrives_with_a_refused_upgrade(
@@ -311,7 +311,7 @@ async def test_a_signed_revocation_arrives_with_a_refused_upgrade(
     plane.revocation = plane.sign_revocation()
     async with _line(plane, identity) as line:
         await line.down()
-        assert line.box.revoked[0] == plane.revocation
+        assert line.port.revoked[0] == plane.revocation
 
 
 async def test_a_plain_401_makes_the_link_slow_and_revokes_nothing(
@@ -324,7 +324,7 @@ async def test_a_plain_401_makes_the_link_slow_and_revokes_nothing(
         await line.pacer.advance(LONGEST_WAIT_S - 1)
         assert line.plane.calls["link"] == 1
         await line.pacer.advance_until(lambda: line.plane.calls["link"] == 2)
-        assert not line.box.revoked
+        assert not line.port.revoked
         plane.faults.plain_401 = False
         await line.up()
 
@@ -335,7 +335,7 @@ async def test_a_mistake_in_a_heartbeat_is_not_swallowed(line: Line, monkeypatch
     def broken() -> AgentStatus:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr(line.box, "status", broken)
+    monkeypatch.setattr(line.port, "status", broken)
     line.link.report_status()
     await line.pacer.advance_until(line.task.done, step_s=1)
     error = line.task.exception()

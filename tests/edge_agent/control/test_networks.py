@@ -1,4 +1,4 @@
-"""A box in somebody else's network: behind a login page, a proxy, a strange certificate, or with a clock that is wrong."""
+"""An agent in a foreign network: behind a login page, a proxy or a strange certificate, or with a wrong clock."""
 
 import asyncio
 import socket
@@ -123,13 +123,13 @@ async def test_an_answer_that_cannot_be_unpacked_is_a_line_that_broke() -> None:
 
 
 @pytest.mark.parametrize("hours", [7, -7])
-async def test_a_box_whose_clock_is_hours_off_uploads_as_any_other(tmp_path: Path, hours: int) -> None:
+async def test_an_agent_whose_clock_is_hours_off_uploads_as_any_other(tmp_path: Path, hours: int) -> None:
     with ControlPlane(ahead=timedelta(hours=hours)).running() as plane:
         async with HttpClient() as http:
             folder = IdentityFolder(tmp_path)
-            box = SystemClock()
-            paired = await pair(plane.url, "BCDF-GHJK", folder, replace=False, http=http, clock=box)
-            clock, spool = ServerClock(box), MemorySpool(tmp_path)
+            machine = SystemClock()
+            paired = await pair(plane.url, "BCDF-GHJK", folder, replace=False, http=http, clock=machine)
+            clock, spool = ServerClock(machine), MemorySpool(tmp_path)
             for _ in range(5):
                 spool.add(CLASS)
             async with _at_work(_client(paired.identity, http, clock), spool, clock):

@@ -158,7 +158,7 @@ async def test_the_time_of_a_refusal_is_taken_and_the_next_token_is_of_it() -> N
 
 
 @pytest.mark.parametrize("years", [9, -20])
-async def test_a_box_whose_clock_is_years_off_pairs_and_links(tmp_path: Path, years: int) -> None:
+async def test_an_agent_whose_clock_is_years_off_pairs_and_links(tmp_path: Path, years: int) -> None:
     ahead = timedelta(days=365 * years)
     with ControlPlane(ahead=ahead).running() as plane:
         async with HttpClient() as http:

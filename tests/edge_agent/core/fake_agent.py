@@ -52,16 +52,16 @@ class FakeCamera:
     """Connects at once and stays so."""
 
     def __init__(self, config: CameraConfig, agent: "FakeAgent") -> None:
-        self.config, self._box = config, agent
+        self.config, self._agent = config, agent
 
     async def run(self) -> None:
-        self._box.started.append(self.config.name)
-        self._box.board.update_camera(self.config.id, state=CameraState.CONNECTED)
+        self._agent.started.append(self.config.name)
+        self._agent.board.update_camera(self.config.id, state=CameraState.CONNECTED)
         try:
             await asyncio.Event().wait()
         finally:
-            self._box.ended.append(self.config.name)
-            self._box.board.remove_camera(self.config.id)
+            self._agent.ended.append(self.config.name)
+            self._agent.board.remove_camera(self.config.id)
 
 
 class FakeRecording:
@@ -148,19 +148,19 @@ class FakeAgent:
         self._told.set()
 
     async def take(self, config: AgentConfig) -> None:
-        """Has the box take a configuration, and returns once it has acted on it."""
+        """Has the agent take a configuration, and returns once it has acted on it."""
         self.desired.submit(config)
         await self.reported()
 
     async def reported(self) -> None:
-        """Returns once the box has reported."""
+        """Returns once the agent has reported."""
         async with asyncio.timeout(10):
             await self._told.wait()
         self._told.clear()
         await settle()
 
     async def wait(self, seconds: float) -> None:
-        """Lets time pass and has the box look at what it is trying."""
+        """Lets time pass and has the agent look at what it is trying."""
         self.clock.advance(seconds)
         await self.desired.evaluate()
         self._told.clear()

@@ -1,5 +1,5 @@
-"""Pushes that are lost, doubled, reordered and forged, cameras that fail, and a box that is killed and power-cut: in any
-order that hypothesis thinks of, the box does what the newest good configuration says and tells the truth about it.
+"""Pushes that are lost, doubled, reordered and forged, cameras that fail, and an agent that is killed and power-cut: in any
+order that hypothesis thinks of, the agent does what the newest good configuration says and tells the truth about it.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ UPLOADS = (
 
 
 class ConfigPush(RuleBasedStateMachine):
-    """One control plane that bumps versions, a line that keeps nothing, and one box on a disk whose power can go."""
+    """One control plane that bumps versions, a line that keeps nothing, and one agent on a disk whose power can go."""
 
     agent: FakeAgent
     session: Session
@@ -91,7 +91,7 @@ class ConfigPush(RuleBasedStateMachine):
     @precondition(lambda self: self.documents)
     @rule(upload=st.sampled_from(UPLOADS))
     def edit_the_window_alone(self, upload: UploadPolicy) -> None:
-        """And the box hears of it at once: what it leaves alone in `_hear` is then every camera."""
+        """And the agent hears of it at once, so that `_hear` leaves every camera alone."""
         self._publish(msgspec.structs.replace(self.documents[-1].body, upload=upload))
         self._hear(self.line[-1])
 
@@ -132,7 +132,7 @@ class ConfigPush(RuleBasedStateMachine):
     def lose(self) -> None:
         self.line.clear()
 
-    # The room and the box.
+    # The room and the agent.
 
     @rule(names=NAMES)
     def break_cameras(self, names: set[str]) -> None:

@@ -22,7 +22,7 @@ from shared.protocol.manifest import GapReason
 from shared.protocol.messages import CLOSE_STOPPED
 from shared.protocol.status import ConfigStatus, WindowState
 from tests.media import make_video
-from tests.rigs.agent_process import AgentBox, agent_box
+from tests.rigs.agent_process import AgentProcess, paired_agent
 from tests.rigs.control_plane import ControlPlane
 
 FPS, LOOP_S = 30, 20
@@ -37,8 +37,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, video: Path) -> Iterator[AgentBox]:
-    with ControlPlane().running() as plane, agent_box(plane, tmp_path / "state", video) as running:
+def agent(tmp_path: Path, video: Path) -> Iterator[AgentProcess]:
+    with ControlPlane().running() as plane, paired_agent(plane, tmp_path / "state", video) as running:
         yield running
         if running.process is not None:
             print(running.log())  # shown where the test failed
@@ -54,13 +54,13 @@ def _missing(numbers: list[int]) -> int:
     return missing
 
 
-def _numbers(agent: AgentBox, order: object, camera: CameraConfig) -> list[int]:
+def _numbers(agent: AgentProcess, order: object, camera: CameraConfig) -> list[int]:
     segments = agent.segments(order, camera)  # type: ignore[arg-type]
     assert [m.sequence for m in segments] == list(range(segments[0].sequence, segments[-1].sequence + 1))
     return [number for manifest in segments for number in agent.numbers(manifest)]
 
 
-def test_a_class_is_recorded_by_three_cameras_and_arrives_whole(agent: AgentBox) -> None:
+def test_a_class_is_recorded_by_three_cameras_and_arrives_whole(agent: AgentProcess) -> None:
     agent.start()
     agent.connect_cameras()
     order = agent.record()
@@ -81,7 +81,7 @@ def test_a_class_is_recorded_by_three_cameras_and_arrives_whole(agent: AgentBox)
     assert "Traceback" not in agent.log()
 
 
-def test_nothing_that_lies_on_the_disk_can_be_read(agent: AgentBox, video: Path) -> None:
+def test_nothing_that_lies_on_the_disk_can_be_read(agent: AgentProcess, video: Path) -> None:
     agent.start()
     agent.plane.wait(lambda: agent.plane.pairing is not None)
     secret = Credentials(username="wall-cam", password="geheim-4711")
@@ -105,7 +105,9 @@ def test_nothing_that_lies_on_the_disk_can_be_read(agent: AgentBox, video: Path)
     assert "geheim-471" not in agent.log()
 
 
-def test_an_agent_killed_in_the_middle_of_a_class_goes_on_and_owns_up_to_its_absence(agent: AgentBox) -> None:
+def test_an_agent_killed_in_the_middle_of_a_class_goes_on_and_owns_up_to_its_absence(
+    agent: AgentProcess,
+) -> None:
     agent.start()
     agent.connect_cameras()
     order = agent.record()
@@ -130,7 +132,7 @@ def test_an_agent_killed_in_the_middle_of_a_class_goes_on_and_owns_up_to_its_abs
     assert agent.stop() == 0
 
 
-def test_an_outage_of_the_control_plane_costs_nothing(agent: AgentBox) -> None:
+def test_an_outage_of_the_control_plane_costs_nothing(agent: AgentProcess) -> None:
     agent.start()
     agent.connect_cameras()
     order = agent.record()
@@ -147,7 +149,7 @@ def test_an_outage_of_the_control_plane_costs_nothing(agent: AgentBox) -> None:
     assert agent.stop() == 0
 
 
-def test_a_restart_without_a_control_plane_records_what_the_disk_says(agent: AgentBox) -> None:
+def test_a_restart_without_a_control_plane_records_what_the_disk_says(agent: AgentProcess) -> None:
     agent.start()
     agent.connect_cameras()
     order = agent.record()
@@ -166,7 +168,7 @@ def test_a_restart_without_a_control_plane_records_what_the_disk_says(agent: Age
     assert agent.stop() == 0
 
 
-def test_a_forged_revocation_changes_nothing_and_a_signed_one_ends_the_agent(agent: AgentBox) -> None:
+def test_a_forged_revocation_changes_nothing_and_a_signed_one_ends_the_agent(agent: AgentProcess) -> None:
     agent.start()
     agent.connect_cameras()
     order = agent.record()
@@ -186,7 +188,7 @@ def test_a_forged_revocation_changes_nothing_and_a_signed_one_ends_the_agent(age
     assert "Traceback" not in again.stderr
 
 
-def test_a_second_agent_on_the_same_folder_is_told_so(agent: AgentBox) -> None:
+def test_a_second_agent_on_the_same_folder_is_told_so(agent: AgentProcess) -> None:
     agent.start()
     agent.plane.wait(lambda: agent.plane.hellos)
     second = agent.run("run")
@@ -196,7 +198,7 @@ def test_a_second_agent_on_the_same_folder_is_told_so(agent: AgentBox) -> None:
 
 
 def test_new_policies_and_a_new_media_file_take_effect_without_a_restart(
-    agent: AgentBox, video: Path
+    agent: AgentProcess, video: Path
 ) -> None:
     agent.start()
     agent.connect_cameras()
@@ -222,9 +224,12 @@ def test_new_policies_and_a_new_media_file_take_effect_without_a_restart(
     assert agent.stop() == 0
 
 
-def test_a_box_whose_clock_is_an_hour_off_records_by_the_servers_time(tmp_path: Path, video: Path) -> None:
+def test_an_agent_whose_clock_is_an_hour_off_records_by_the_servers_time(tmp_path: Path, video: Path) -> None:
     ahead = timedelta(hours=1)
-    with ControlPlane(ahead=ahead).running() as plane, agent_box(plane, tmp_path / "state", video) as agent:
+    with (
+        ControlPlane(ahead=ahead).running() as plane,
+        paired_agent(plane, tmp_path / "state", video) as agent,
+    ):
         agent.start()
         agent.connect_cameras()
         order = agent.record()

@@ -32,20 +32,20 @@ def test_a_name_nobody_knows_is_unreachable() -> None:
     "address",
     ["rtsp://8.8.8.8/one", "http://1.1.1.1/", "rtsp://[2606:4700::1111]/one", "http://[::ffff:8.8.8.8]/x"],
 )
-def test_a_public_address_is_refused_unless_the_box_allows_it(address: str) -> None:
+def test_a_public_address_is_refused_unless_the_agent_allows_it(address: str) -> None:
     source = (config.RtspSource if address.startswith("rtsp") else config.HttpSource)(url=address)
     error = failure(camera(source))
     assert error.error is CameraError.ADDRESS_REFUSED
     assert "allowed_networks" in error.hint
 
 
-def test_the_box_may_narrow_where_cameras_are(server: http.server.ThreadingHTTPServer) -> None:
+def test_the_agent_may_narrow_where_cameras_are(server: http.server.ThreadingHTTPServer) -> None:
     narrow = Settings(allowed_networks=("192.168.7.0/24",))
     error = failure(camera(config.HttpSource(url=url(server, "/clip.ts"))), narrow)
     assert error.error is CameraError.ADDRESS_REFUSED
 
 
-def test_credentials_for_another_box_are_named() -> None:
+def test_credentials_for_another_agent_are_named() -> None:
     with pytest.raises(CredentialsUnreadable):
         opened(camera(config.RtspSource(url="rtsp://127.0.0.1/one"), sealed=b"for another box"))
 

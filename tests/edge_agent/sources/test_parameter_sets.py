@@ -65,7 +65,7 @@ def test_damaged_sets_are_nothing_and_no_error(tmp_path: Path, codec: str) -> No
     ids=["cropped away", "no width", "cropped from nothing", "a number of 300 bits"],
 )
 def test_a_size_that_no_picture_has_is_nothing(sps: str) -> None:
-    """It would have stood in manifests that nobody takes, the box's own index neither."""
+    """It would have entered manifests that neither the control plane nor the agent's own index accepts."""
     assert describe(b"\0\0\0\1" + bytes.fromhex(sps), "h265") is None
 
 

@@ -28,7 +28,7 @@ def test_rtp_time_is_recovered_through_every_step_of_the_cameras_clock() -> None
     assert timeline.reports == 4
 
 
-def test_a_lost_frame_is_a_hole_in_the_timeline_with_reports_and_without() -> None:
+def test_a_lost_frame_is_a_gap_in_the_timeline_with_reports_and_without() -> None:
     for reported in (False, True):
         timeline = RtpTimeline(90_000)
         if reported:

@@ -1,4 +1,4 @@
-"""One box, made to work by dice on a disk whose power can go, and judged by what it had promised when it went."""
+"""One agent that works by dice on a disk whose power can go, judged by its promises at that moment."""
 
 import hashlib
 import random
@@ -48,7 +48,7 @@ ACTIONS = (
 
 @dataclass(frozen=True)
 class Promises:
-    """What the box had said to be durable, and what it had told the control plane."""
+    """What the agent had promised: durable fragments, and reports to the control plane."""
 
     durable: dict[CameraId, tuple[int, ...]] = field(default_factory=dict)
     writing: tuple[CameraId, int] | None = None
@@ -258,7 +258,7 @@ def numbers_in(studio: Studio, spool: Spool, manifest: SegmentManifest) -> Itera
 
 
 def judge(trial: Trial, moment: Moment, state: Path, *, index_survived: bool, files: Files = FILES) -> None:
-    """Starts the box again on what a power cut left in `state`, and holds it to its promises.
+    """Starts the agent again on what a power cut left in `state`, and holds it to its promises.
 
     Raises:
         Violation: it broke one.

@@ -46,7 +46,7 @@ def read_media(
 
 
 class Studio:
-    """One box with one camera: its state folder, its clock, the studio's key."""
+    """One agent with one camera: its state folder, its clock, the studio's key."""
 
     def __init__(self, state: Path, *, now_at: datetime = NOON) -> None:
         self.state = state

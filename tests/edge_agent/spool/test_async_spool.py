@@ -111,7 +111,7 @@ def test_a_disk_that_stays_full_fills_no_memory(studio: Studio) -> None:
     assert sorted(g.gap_id for g in spool.gaps_pending(10)) == [g.gap_id for g in gaps]
 
 
-def test_whoever_only_reads_cannot_write(studio: Studio) -> None:
+def test_a_reader_cannot_write(studio: Studio) -> None:
     spool = studio.open_spool()
     with pytest.raises(sqlite3.OperationalError):
         spool.index._reader.execute("DELETE FROM segments")

@@ -231,7 +231,7 @@ def test_all_cameras_share_one_line_of_arrivals_through_small_corrections(clock:
     assert reference.generation == 0
 
 
-def test_a_step_of_the_box_clock_begins_another_run_for_every_camera(clock: FakeClock) -> None:
+def test_a_step_of_the_agents_clock_begins_another_run_for_every_camera(clock: FakeClock) -> None:
     reference = UtcReference(clock)
     maps = [ClockMap(reference) for _ in range(3)]
     camera = SyntheticCamera(clock)
@@ -301,7 +301,7 @@ def test_a_clock_that_knows_nothing_believes_no_camera_that_is_plainly_wrong(clo
 
 
 class HeldUp(FakeClock):
-    """A busy box: the thread may be held up between one reading of the clock and the next."""
+    """A busy agent: the thread may be held up between one reading of the clock and the next."""
 
     held_up_s = 0.0
 

@@ -1,1 +1,1 @@
-"""Updates of the box: real packages, real signatures, a power cut at every step."""
+"""Updates of the agent: real packages, real signatures, a power cut at every step."""

@@ -11,7 +11,7 @@ from tests.edge_agent.update.system import System, make_package
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    """A box with version 1.0 installed and running, and nothing released."""
+    """A computer with version 1.0 installed and running, and nothing released."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("this system has no dpkg")
     made = System(tmp_path)
@@ -22,7 +22,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 @pytest.fixture
 def offered(system: System) -> System:
-    """That box, with version 2.0 released, downloaded and asked for."""
+    """That computer, with version 2.0 released, downloaded and asked for."""
     system.publish(make_package(system.folder, "2.0"))
     system.download()
     system.ask()

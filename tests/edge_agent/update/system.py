@@ -102,7 +102,7 @@ def make_package(
 
 
 class System:
-    """A box: dpkg beneath a folder, the agent's state, root's record, and a shelf of releases."""
+    """A computer with an agent: dpkg beneath a folder, the agent's state, root's record, and a shelf of releases."""
 
     def __init__(self, folder: Path, *, made: bool = False) -> None:
         self.folder = folder
@@ -126,7 +126,7 @@ class System:
         make_keys(self.keys)
 
     def copy(self, folder: Path) -> "System":
-        """Returns a box like this one, that nothing runs on."""
+        """Returns a copy of this computer that nothing runs on."""
         shutil.copytree(self.root, folder / "root", symlinks=True)
         (folder / "keys").symlink_to(self.keys)
         copied = System(folder, made=True)

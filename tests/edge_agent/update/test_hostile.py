@@ -232,7 +232,7 @@ def test_a_request_left_behind_by_a_power_cut_is_not_taken(offered: System, off_
 # Keys and the folder of releases.
 
 
-def test_boxes_follow_a_new_key_and_believe_the_old_one_no_more(system: System, tmp_path: Path) -> None:
+def test_agents_follow_a_new_key_and_believe_the_old_one_no_more(system: System, tmp_path: Path) -> None:
     trust = system.trust
     system.publish(make_package(system.folder, "1.5"))
     system.download()

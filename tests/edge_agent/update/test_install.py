@@ -136,7 +136,7 @@ def test_a_rollback_that_power_cuts_interrupt_is_one_failure(system: System) -> 
     assert failures(system) == {"2.0": 2}
 
 
-def test_a_version_that_takes_the_box_down_is_given_up_at_once(system: System) -> None:
+def test_a_version_that_takes_the_computer_down_is_given_up_at_once(system: System) -> None:
     system.publish(make_package(system.folder, "2.0"))
     system.download()
     system.ask()
@@ -214,7 +214,7 @@ def test_it_waits_for_other_packages_and_gives_up_without_blaming_the_version(
 
 
 def test_what_a_power_cut_left_untouched_for_long_is_asked_for_again(offered: System) -> None:
-    """The box comes back in the middle of a class, say; it may not be restarted for an update then."""
+    """The agent comes back in the middle of a class, say; it may not be restarted for an update then."""
     assert offered.take()
     journal = offered.record / "journal.json"
     then = time.time() - FRESH_S - 1
@@ -280,7 +280,7 @@ def test_the_runner_needs_no_package_but_pythons_own(offered: System) -> None:
 
 
 class PowerCut(BaseException):
-    """The box has no power: nothing after this happens."""
+    """The computer has no power: nothing after this happens."""
 
 
 class Fuse:
@@ -359,7 +359,7 @@ def test_power_cuts_at_every_step_of_the_way_back_end_in_the_old_agent(system: S
 def cut_everywhere(system: System, heard_within_s: float) -> set[str]:
     """Cuts the power at each step from here to the end of the update; returns the versions that run afterwards."""
     ends = set()
-    for agent, fuse in boxes(system):
+    for agent, fuse in copies_until_safe(system):
         try:
             agent.go_on(FusedFiles(fuse), FusedPackages(agent.root, fuse), heard_within_s=heard_within_s)
         except PowerCut:
@@ -374,7 +374,7 @@ def cut_everywhere(system: System, heard_within_s: float) -> set[str]:
 def test_power_cuts_at_every_step_of_the_preparations_leave_the_old_agent_or_all_that_is_needed(
     offered: System,
 ) -> None:
-    for agent, fuse in boxes(offered):
+    for agent, fuse in copies_until_safe(offered):
         with contextlib.suppress(PowerCut):
             assert agent.take(FusedFiles(fuse), FusedPackages(agent.root, fuse))
         assert agent.version() == "1.0"
@@ -400,8 +400,8 @@ def packed(archive: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def boxes(system: System) -> Iterator[tuple[System, Fuse]]:
-    """Yields copies of a box, each with a fuse that blows one step later, until one does not blow any more."""
+def copies_until_safe(system: System) -> Iterator[tuple[System, Fuse]]:
+    """Yields copies of a system, each with a fuse that blows one step later, until one does not blow any more."""
     for at in range(1, 1000):
         agent, fuse = system.copy(system.folder / f"cut-{at}"), Fuse(at)
         agent.boot()
@@ -434,7 +434,7 @@ def test_dpkg_itself_may_be_cut_anywhere(system: System, script: str, mute: bool
 
 
 class Cutting(Packages):
-    """A dpkg that is killed takes the whole box down with it."""
+    """A dpkg that is killed takes the whole computer down with it."""
 
     def __init__(self, system: System) -> None:
         super().__init__(root=system.root, options=OPTIONS)
@@ -450,7 +450,7 @@ class Cutting(Packages):
             raise
 
 
-def test_a_version_that_takes_the_box_down_is_taken_back(offered: System) -> None:
+def test_a_version_that_takes_the_computer_down_is_taken_back(offered: System) -> None:
     assert offered.take()
     for _ in range(3):  # power goes while it is installed
         fuse = Fuse(0)

@@ -1,4 +1,4 @@
-"""When an update may begin, and what it must not cost a box: a class, its line, or memory for an endless answer."""
+"""When an update may begin, and what it must not cost an agent: a class, its line, or memory for an endless answer."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -49,7 +49,7 @@ def test_a_version_waits_longer_each_time_and_is_then_given_up(
 
 
 @given(st.lists(st.floats(-(10**10), 10**10), max_size=40))
-def test_whatever_its_clock_shows_a_box_tries_a_version_no_more_than_three_times(
+def test_whatever_its_clock_shows_an_agent_tries_a_version_no_more_than_three_times(
     moves_s: list[float],
 ) -> None:
     now_s, times, at = NOW_S, 0, 0.0

@@ -79,7 +79,7 @@ def test_its_answers_pass(given: HttpAnswer) -> None:
     raise_for_problem(given, US)
 
 
-def test_before_the_box_is_paired_a_web_page_is_a_wrong_address() -> None:
+def test_before_the_agent_is_paired_a_web_page_is_a_wrong_address() -> None:
     with pytest.raises(NotThreeDance) as caught:
         raise_for_problem(answer(200, HTML, PAGE), US, is_known=False)
     assert "is not a 3Dance control plane" in str(caught.value)

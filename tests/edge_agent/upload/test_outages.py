@@ -102,7 +102,7 @@ async def test_a_store_that_never_comes_back_is_asked_for_no_longer_than_a_targe
     uploads.client.dead_stores = {"old.store"}
     async with uploads.at_work():
         await uploads.pacer.advance(60)
-        # The studio has moved; nobody tells the box but the next intent.
+        # The studio has moved; nobody tells the agent but the next intent.
         uploads.plane.url = "https://new.store"
         await uploads.pacer.advance(TARGET_LIFETIME_S)
         assert "cannot reach old.store" not in uploads.replicator.status().problem

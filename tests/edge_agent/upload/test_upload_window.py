@@ -175,7 +175,7 @@ async def test_another_window_holds_at_once_and_none_lets_everything_go(tmp_path
         assert uploads.spool.is_empty()
 
 
-async def test_a_box_that_is_switched_off_does_not_wait_for_the_window(tmp_path: Path) -> None:
+async def test_an_agent_that_is_switched_off_does_not_wait_for_the_window(tmp_path: Path) -> None:
     uploads = at_minute(tmp_path, CLOSES)
     uploads.spool.add(OLD)
     gap = uploads.spool.add_gap(OLD)
@@ -211,7 +211,7 @@ def test_the_time_is_the_servers_and_without_it_everything_goes() -> None:
     assert gate.state() is WindowState.OPEN
 
 
-def test_a_zone_that_the_box_does_not_know_keeps_nothing_back() -> None:
+def test_a_zone_that_the_agent_does_not_know_keeps_nothing_back() -> None:
     clock = ServerClock(FakeClock())
     tell(clock, CLOSES)
     gate = gate_of(clock, UploadWindow(opens="22:00", closes="06:00", time_zone="Mars/Olympus"))

@@ -1,4 +1,4 @@
-"""What cameras send: parameter sets, times, packets. A camera may send anything; the box goes on recording the others."""
+"""Input from cameras: parameter sets, times, packets. A camera may send anything; the agent goes on recording the others."""
 
 import contextlib
 import struct

@@ -1,4 +1,4 @@
-"""What the box finds on its own disk: lines with a checksum, journals, configuration, settings, identity, index rows."""
+"""Input from the agent's own disk: lines with a checksum, journals, configuration, settings, identity, index rows."""
 
 import contextlib
 import shutil
@@ -78,7 +78,7 @@ def _line_seeds() -> Sequence[bytes]:
 
 
 def journal(data: bytes) -> None:
-    """The journal of an open segment, and a start of the box on it. Lines that begin with `=` get their checksum."""
+    """The journal of an open segment, and a start of the agent on it. Lines that begin with `=` get their checksum."""
     state = folder("journal") / "state"
     shutil.rmtree(state, ignore_errors=True)
     camera = state / "spool" / str(MANIFEST.camera_id)
@@ -120,7 +120,7 @@ def _journal_seeds() -> Sequence[bytes]:
 
 
 def config_store(data: bytes) -> None:
-    """The configuration on the disk: set aside, or in force; the box can report either and take another."""
+    """The configuration on the disk: quarantined, or in force; the agent can report either and take another."""
     state = folder("config") / "config"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
@@ -148,7 +148,7 @@ def _config_seeds() -> Sequence[bytes]:
 
 
 def settings(data: bytes) -> None:
-    """The box's own settings: `SettingsInvalid`, or settings that can be written and read back."""
+    """The agent's own settings: `SettingsInvalid`, or settings that can be written and read back."""
     state = folder("settings")
     (state / "settings.toml").write_bytes(data)
     with contextlib.suppress(SettingsInvalid):
@@ -169,7 +169,7 @@ def _settings_seeds() -> Sequence[bytes]:
 
 
 def identity(data: bytes) -> None:
-    """The identity of the box: `IdentityError`, or one that can sign."""
+    """The identity of the agent: `IdentityError`, or one that can sign."""
     place = IdentityFolder(folder("identity"))
     place.path.mkdir(exist_ok=True)
     pieces = Pieces(data)

@@ -1,4 +1,4 @@
-"""What the control plane reads of boxes, viewers and operators: manifests, tokens, signed addresses, exports, settings."""
+"""Input to the control plane from agents, viewers and operators: manifests, tokens, signed addresses, exports, settings."""
 
 import base64
 import contextlib
@@ -54,7 +54,7 @@ _BODIES = (FromAgent, IntentRequest, CommitRequest, GapsRequest, PairRequest)
 
 
 def body(data: bytes) -> None:
-    """A frame or a body of a box: a `msgspec.DecodeError`, or a value that is written and read as itself."""
+    """A frame or a body of an agent: a `msgspec.DecodeError`, or a value that is written and read as itself."""
     for type_ in _BODIES:
         with contextlib.suppress(msgspec.DecodeError):
             value = decode(data, type_)  # type: ignore[arg-type]  # a union is no `type` to the checker
@@ -118,7 +118,7 @@ _NOW_S = 1_795_255_200
 
 
 def token(data: bytes) -> None:
-    """A token of a box, or what says it is one: `TokenInvalid` (`ClockOff` is one), or its claims."""
+    """A token of an agent, or what says it is one: `TokenInvalid` (`ClockOff` is one), or its claims."""
     with contextlib.suppress(ControlPlaneError):
         text = bearer(data.decode("latin-1"))
         said = unverified_claims(text)

@@ -1,4 +1,4 @@
-"""What the box hears: frames of the link, answers of HTTP, documents, tokens, sealed credentials, addresses."""
+"""Input to the agent from the network: link frames, HTTP answers, documents, tokens, sealed credentials, addresses."""
 
 import asyncio
 import contextlib
@@ -256,7 +256,7 @@ def _identity() -> tuple[Identity, Ed25519PrivateKey]:
 
 
 def revocation(data: bytes) -> None:
-    """A revocation: `RevocationInvalid`, or one that our control plane signed for this box."""
+    """A revocation: `RevocationInvalid`, or one that our control plane signed for this agent."""
     identity, _ = _identity()
     with contextlib.suppress(RevocationInvalid):
         said = identity.verify_revocation(data.decode("utf-8", "surrogateescape"))
@@ -271,7 +271,7 @@ def _revocation_seeds() -> Sequence[bytes]:
 
 
 def credentials(data: bytes) -> None:
-    """Sealed credentials: the box's own, or `CredentialsUnreadable`. The second half is sealed before it is opened."""
+    """Sealed credentials: the agent's own, or `CredentialsUnreadable`. The second half is sealed before it is opened."""
     identity, _ = _identity()
     sealed = SealedBox(identity.keys.sealing.public_key).encrypt(data[1:]) if data[:1] == b"\0" else data
     with contextlib.suppress(CredentialsUnreadable):

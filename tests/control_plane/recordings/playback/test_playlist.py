@@ -70,7 +70,7 @@ def test_a_complete_track_is_written_with_one_key_line_for_each_fragment() -> No
     )
 
 
-def test_a_hole_is_filled_with_gap_lines_that_no_player_has_to_fetch() -> None:
+def test_a_gap_is_filled_with_lines_that_no_player_has_to_fetch() -> None:
     text = write_playlist(track(facts(ONE, 1, 0), facts(TWO, 3, 13.5)), start_at=AT, complete=True)
     assert text.split("\n")[12:18] + text.split("\n")[19:20] == [
         "#EXT-X-PROGRAM-DATE-TIME:2026-11-21T12:03:01.250Z",
@@ -86,7 +86,7 @@ def test_a_hole_is_filled_with_gap_lines_that_no_player_has_to_fetch() -> None:
     assert "#EXT-X-DISCONTINUITY" not in text
 
 
-def test_a_hole_of_decades_is_a_playlist_of_bounded_length() -> None:
+def test_a_gap_of_decades_is_a_playlist_of_bounded_length() -> None:
     decades_s = 56 * 365 * 86_400
     text = write_playlist(
         track(facts(ONE, 1, 0), facts(TWO, 2, 0, run=1, at_s=decades_s)), start_at=AT, complete=True
@@ -96,7 +96,7 @@ def test_a_hole_of_decades_is_a_playlist_of_bounded_length() -> None:
     assert abs(sum(lengths) - (decades_s + 1)) < 0.1
 
 
-def test_many_holes_of_days_share_one_bound() -> None:
+def test_many_gaps_of_days_share_one_bound() -> None:
     """One manifest of 256 fragments, each two weeks behind the last, made 2.2 million entries."""
     two_weeks_s = 14 * 86_400
     text = write_playlist(

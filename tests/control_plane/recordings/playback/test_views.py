@@ -152,7 +152,7 @@ def test_nobody_waits_for_root_key_shelf_or_store_at_the_chain(
     assert replays(played.scene.cast) == 1
 
 
-def test_the_parts_are_the_segment_as_the_box_made_it(played: Played, tmp_path: Path) -> None:
+def test_the_parts_are_the_segment_as_the_agent_made_it(played: Played, tmp_path: Path) -> None:
     vera, made = as_person(played.scene.cast.vera), played.made[0]
     assert vera.get(played.addresses["key"]).content == made.key
     assert vera.get(played.addresses["init"]).content == film(tmp_path, seconds=2).init

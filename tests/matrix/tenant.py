@@ -8,7 +8,7 @@ from django.apps import apps
 
 from control_plane.accounts.models import User
 from control_plane.tenancy.models import Studio
-from tests.control_plane.box import Box
+from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.footage import Cut
 
 PREFIXES = {"own": "kanarya", "other": "zeisigb"}
@@ -16,7 +16,7 @@ PREFIXES = {"own": "kanarya", "other": "zeisigb"}
 
 
 @dataclass
-class House:
+class Tenant:
     """One studio with everything in it."""
 
     name: str
@@ -24,8 +24,8 @@ class House:
     people: dict[str, User]
     ids: dict[str, UUID] = field(default_factory=dict)
     """What addresses name: class, room, camera, track, segment, pairing, ..."""
-    box: Box = field(default_factory=Box)
-    revoked: Box = field(default_factory=Box)
+    agent_client: AgentClient = field(default_factory=AgentClient)
+    revoked: AgentClient = field(default_factory=AgentClient)
     code: str = ""
     cuts: list[Cut] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -48,9 +48,9 @@ class House:
         return str(self.studio.slug)
 
 
-def word(house: str, kind: str) -> str:
+def word(tenant: str, kind: str) -> str:
     """Returns a new canary word of a kind, such as `kanarya-title-1f3a`."""
-    return f"{PREFIXES[house]}-{kind}-{secrets.token_hex(3)}"
+    return f"{PREFIXES[tenant]}-{kind}-{secrets.token_hex(3)}"
 
 
 def tenant_tables() -> list[str]:

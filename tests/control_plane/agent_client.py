@@ -1,4 +1,4 @@
-"""A box as the control plane meets it: its two keys, its tokens, its calls."""
+"""A client that speaks to the control plane as an agent does: two keys, tokens, signed calls."""
 
 import time
 from typing import Any, TypeVar
@@ -20,8 +20,8 @@ HOST = HostFacts(
 )
 
 
-class Box:
-    """One box; `address` is the control plane's, `answer` what pairing gave."""
+class AgentClient:
+    """The keys and calls of one agent; `address` is the control plane's, `answer` comes from pairing."""
 
     def __init__(self, address: str = "") -> None:
         self.address = address
@@ -95,5 +95,5 @@ class Box:
 
     @property
     def agent_id(self) -> UUID:
-        """The agent this box is."""
+        """The id that pairing gave."""
         return self.answer.agent_id

@@ -1,4 +1,4 @@
-"""Thousands of boxes in one process, told over standard input what to do; see `gateway`."""
+"""Thousands of agents in one process, told over standard input what to do; see `gateway`."""
 
 import asyncio
 import contextlib
@@ -26,11 +26,11 @@ OPEN_TIMEOUT_S = 15.0
 DESCRIPTORS = 30_000
 
 
-class Box:
-    """One box: connects, greets, beats, takes what is pushed, and comes back."""
+class SimulatedAgent:
+    """One agent: connects, greets, beats, takes what is pushed, and comes back."""
 
     def __init__(
-        self, fleet: "Boxes", agent_id: str, studio_id: str, private: str, source: tuple[str, int]
+        self, fleet: "Fleet", agent_id: str, studio_id: str, private: str, source: tuple[str, int]
     ) -> None:
         self.fleet = fleet
         self._source = source
@@ -113,73 +113,73 @@ class Box:
         return decode(data, cast(type[Any], ToAgent))
 
 
-class Boxes:
+class Fleet:
     """All of them."""
 
     def __init__(self, address: str, path: Path) -> None:
         said = json.loads(path.read_text())
         self.url = f"{address.replace('http', 'ws')}/agent/v1/link"
         self.audience: str = said["audience"]
-        studios = list(dict.fromkeys(studio for _, studio, _ in said["boxes"]))
+        studios = list(dict.fromkeys(studio for _, studio, _ in said["agents"]))
         # Each studio has a line of its own: the server bounds the connections of one address.
-        self.boxes = [
-            Box(self, agent, studio, private, (f"127.0.1.{1 + studios.index(studio) % 250}", 0))
-            for agent, studio, private in said["boxes"]
+        self.agents = [
+            SimulatedAgent(self, agent_id, studio, private, (f"127.0.1.{1 + studios.index(studio) % 250}", 0))
+            for agent_id, studio, private in said["agents"]
         ]
-        self.by_id = {box.agent_id: box for box in self.boxes}
+        self.by_id = {agent.agent_id: agent for agent in self.agents}
         self.failed = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def link(self) -> dict[str, Any]:
         """Links all, some hundred in each second, and returns how long that took."""
         began_s = time.perf_counter()
-        for box in self.boxes:
-            self._tasks.add(asyncio.create_task(box.run()))
+        for agent in self.agents:
+            self._tasks.add(asyncio.create_task(agent.run()))
             await asyncio.sleep(0.005)
         return await self._back(began_s)
 
     async def storm(self) -> dict[str, Any]:
         """Drops all connections at once, and returns when half, 99 % and all are back."""
         self.failed = 0
-        for box in self.boxes:
-            box.reads.set()
-            box.linked.clear()
-            if box.socket is not None:
-                box.socket.transport.abort()
+        for agent in self.agents:
+            agent.reads.set()
+            agent.linked.clear()
+            if agent.socket is not None:
+                agent.socket.transport.abort()
         return await self._back(time.perf_counter())
 
     async def _back(self, began_s: float) -> dict[str, Any]:
         times: dict[str, float] = {}
         shares = {"half_s": 0.5, "most_s": 0.99, "all_s": 1.0}
         while len(times) < len(shares):
-            linked = sum(box.linked.is_set() for box in self.boxes)
+            linked = sum(agent.linked.is_set() for agent in self.agents)
             for name, share in shares.items():
-                if linked >= share * len(self.boxes) and name not in times:
+                if linked >= share * len(self.agents) and name not in times:
                     times[name] = time.perf_counter() - began_s
             await asyncio.sleep(0.1)
         return times | {"failed": self.failed}
 
-    async def heard(self, agent: str, version: int) -> dict[str, Any]:
-        """Returns when a box heard of a version, once it has."""
-        box = self.by_id[agent]
-        while version not in box.heard:
-            box.news.clear()
-            await box.news.wait()
-        return {"at_s": box.heard[version]}
+    async def heard(self, agent_id: str, version: int) -> dict[str, Any]:
+        """Returns when an agent heard of a version, once it has."""
+        agent = self.by_id[agent_id]
+        while version not in agent.heard:
+            agent.news.clear()
+            await agent.news.wait()
+        return {"at_s": agent.heard[version]}
 
     async def deafen(self, number: int) -> dict[str, Any]:
-        """Has some boxes read nothing any more, while they go on speaking."""
-        for box in self.boxes[-number:]:
-            box.reads.clear()
-            if box.socket is not None:
-                box.socket.transport.pause_reading()
+        """Has some agents read nothing any more, while they go on speaking."""
+        for agent in self.agents[-number:]:
+            agent.reads.clear()
+            if agent.socket is not None:
+                agent.socket.transport.pause_reading()
         return {"number": number}
 
     async def oversize(self) -> dict[str, Any]:
         """Sends a frame that is too large, and returns the code that the socket is closed with."""
-        box = self.boxes[0]
+        agent = self.agents[0]
         async with connect(
-            self.url, additional_headers={"Authorization": box.authorization()}, compression=None
+            self.url, additional_headers={"Authorization": agent.authorization()}, compression=None
         ) as socket:
             with contextlib.suppress(ConnectionClosed):
                 await socket.send("x" * ((1 << 20) + 1))
@@ -203,13 +203,13 @@ async def main(address: str, path: str) -> None:
     """Obeys until standard input ends."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
-    boxes = Boxes(address, Path(path))
+    fleet = Fleet(address, Path(path))
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         asked = json.loads(line)
-        answer = await getattr(boxes, asked.pop("do"))(**asked)
+        answer = await getattr(fleet, asked.pop("do"))(**asked)
         print(json.dumps(answer), flush=True)
 
 
