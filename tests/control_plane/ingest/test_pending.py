@@ -21,7 +21,7 @@ from control_plane.storage.configured import object_store
 from control_plane.storage.models import ObjectDeletion
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId, new_id
-from shared.protocol.upload import PutTarget
+from shared.protocol.upload import PutTarget, Refused
 from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.footage import Cut
 from tests.control_plane.scenes import Scene, make_scene
@@ -129,6 +129,7 @@ def test_a_class_that_is_recorded_goes_a_little_over_the_storage_of_its_plan_and
     upload_bytes = sum(item.manifest.size_bytes for item in (first, second, third))
     assert upload_bytes > intents.overdraft_bytes(first.manifest.size_bytes) + first.manifest.size_bytes
     (answer,) = announce(scene, third)
+    assert isinstance(answer, Refused)
     assert (answer.code, answer.retryable) == (Code.TOO_MANY_REQUESTS, True)
     assert "storage" in answer.detail
     assign_plan(scene.cast.studio, plan, actor=SETUP)
