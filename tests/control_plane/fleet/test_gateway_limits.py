@@ -102,7 +102,7 @@ async def test_networks_take_turns_at_opening_sockets(monkeypatch: pytest.Monkey
     crowd = [opened("192.0.2.1") for _ in range(10)]
     async with asyncio.timeout(PATIENCE_S):
         await opened("198.51.100.9")
-    assert looked_at.count("192.0.2.1") <= gateway.UPGRADES_OF_ONE
+    assert looked_at.count("192.0.2.1") <= gateway.UPGRADES_PER_NETWORK
     finish.set()
     await asyncio.gather(*crowd)
     assert len(looked_at) == 11
