@@ -31,7 +31,7 @@ class ApiKeys:
         scheme, _, secret = given.partition(" ")
         key = key_of(secret) if scheme.lower() == "bearer" and secret.startswith(PREFIX) else None
         if key is None:
-            answer = error_response(SignInRequired("This is no API key, or it has ended."), request)
+            answer = error_response(SignInRequired("The API key is not valid or has expired."), request)
             answer["WWW-Authenticate"] = "Bearer"
             return answer
         # The key alone identifies the caller: a session in the same request is ignored.

@@ -6,7 +6,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 
-class Json(JSONParser):
+class JsonBodyParser(JSONParser):
     """Parses JSON; a document that is nested too deeply is a `ParseError`, like a truncated one."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:

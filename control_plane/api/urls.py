@@ -37,6 +37,6 @@ urlpatterns = [
     path(f"{_STUDIO}keys/", keys.StudioKeys.as_view(), name="studio_keys"),
     path(f"{_STUDIO}api-keys/", keys.ApiKeys.as_view(), name="api_keys"),
     path(f"{_STUDIO}api-keys/<uuid:key_id>/", keys.ApiKeyDetail.as_view(), name="api_key"),
-    path(f"{_STUDIO}log/", records.Log.as_view(), name="log"),
+    path(f"{_STUDIO}log/", records.AuditLog.as_view(), name="log"),
     path(f"{_STUDIO}usage/", records.Usage.as_view(), name="usage"),
 ]

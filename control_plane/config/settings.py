@@ -355,6 +355,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["control_plane.plans.throttling.PlanThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["control_plane.api.parsers.Json"],
+    "DEFAULT_PARSER_CLASSES": ["control_plane.api.parsers.JsonBodyParser"],
     "EXCEPTION_HANDLER": "control_plane.common.problems.drf_exception_handler",
 }

@@ -218,7 +218,7 @@ def change_camera(
         if credentials is not None or forget_credentials:
             _seal_credentials(camera, credentials)
             changed.append("credentials")
-        _save_camera(camera, fields=_columns(changed))
+        _save_camera(camera, fields=_changed_columns(changed))
         publish_configs({before, camera.agent})
         record_for(Act.CAMERA_CHANGED, camera, actor=actor, details={"fields": changed})
     return camera
@@ -360,7 +360,7 @@ def _origin_of(camera: Camera) -> tuple[str, str]:
     return scheme, rest.partition("/")[0].partition("?")[0]
 
 
-def _columns(changed: Iterable[str]) -> set[str]:
+def _changed_columns(changed: Iterable[str]) -> set[str]:
     """Returns the changed columns, so that concurrent changes of different fields do not overwrite each other."""
     behind = {
         "address": {"source_kind", "source_url", "source_name", "sealed_tail", "tail_sealed_for"},

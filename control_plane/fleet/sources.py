@@ -56,7 +56,7 @@ def read_address(text: str) -> TypedSource:
         return TypedSource(read_file_name(text[5:].removeprefix("//")))
     url = _URL.fullmatch(text)
     if url is None:
-        suggestion = _suggested(text)
+        suggestion = _suggestion(text)
         raise ValueError(
             f"The address must start with {_SCHEMES}."
             + (f" Did you mean {suggestion}?" if suggestion else "")
@@ -65,14 +65,14 @@ def read_address(text: str) -> TypedSource:
     if scheme not in ("rtsp", "rtsps", "http", "https"):
         raise ValueError(f"{scheme}:// is not a camera address; it must start with {_SCHEMES}.")
     user, at, behind = rest.rpartition("@")
-    if at and _BEGIN_OF_PATH.search(user) and _is_place(_BEGIN_OF_PATH.split(rest, maxsplit=1)[0]):
+    if at and _BEGIN_OF_PATH.search(user) and _is_host_and_port(_BEGIN_OF_PATH.split(rest, maxsplit=1)[0]):
         raise ValueError(
             "The address is ambiguous. If # / ? or @ belong to the password, write them as %23 %2F %3F"
             f" %40, or {_OWN_FIELDS}; write an @ after the host as %40."
         )
     place = _BEGIN_OF_PATH.split(behind, maxsplit=1)[0]
     path = behind[len(place) :]
-    host = _checked_place(place)
+    host = _read_host_and_port(place)
     _check_path(path)
     clear, tail = split_tail(f"{scheme}://{host}{path}")
     return TypedSource(_source(scheme, clear), _credentials(user) if at else None, tail)
@@ -118,16 +118,16 @@ def _source(scheme: str, plain: str) -> Source:
         raise ValueError("The address contains invalid characters.") from error
 
 
-def _is_place(text: str) -> bool:
+def _is_host_and_port(text: str) -> bool:
     """Returns whether the end of `text`, after a user if there is one, can be a host with an optional port."""
     try:
-        _checked_place(text.rpartition("@")[2])
+        _read_host_and_port(text.rpartition("@")[2])
     except ValueError:
         return False
     return True
 
 
-def _checked_place(text: str) -> str:
+def _read_host_and_port(text: str) -> str:
     """Returns host and port after checks. Raises ValueError with a text for people."""
     parts = _HOST_AND_PORT.fullmatch(text)
     if parts is None:
@@ -188,11 +188,11 @@ def _credentials(user: str) -> Credentials | None:
     return read_credentials(name, password)
 
 
-def _suggested(text: str) -> str:
+def _suggestion(text: str) -> str:
     """Returns a suggestion for an address without a scheme, without any secret; empty if there is none."""
     behind = text.rpartition("@")[2]
     place = _BEGIN_OF_PATH.split(behind, maxsplit=1)[0]
-    if not _is_place(place) or "#" in behind:
+    if not _is_host_and_port(place) or "#" in behind:
         return ""
     clear, tail = split_tail(f"rtsp://{behind}")
     return "" if len(clear) > 100 or tail else clear

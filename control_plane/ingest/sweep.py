@@ -34,14 +34,14 @@ MOST = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """Rows that a sweep of one studio removed, or would remove."""
 
     pending: int
     quarantined: int
 
 
-def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) -> Swept:
+def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) -> SweepResult:
     """Deletes the expired rows of a studio, and schedules deletion of their objects.
 
     Args:
@@ -79,7 +79,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
                 object_id=studio_id,
                 details={"pending": len(rows), "quarantined": len(old)},
             )
-    return Swept(len(rows), len(old))
+    return SweepResult(len(rows), len(old))
 
 
 def sweep_incoming(*, dry_run: bool = False, most: int = MOST) -> int:

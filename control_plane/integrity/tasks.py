@@ -14,7 +14,7 @@ def start_nightly_scans() -> None:
     """Starts tonight's integrity scan of every studio, one after the other; run by beat at night."""
     studios: list[UUID] = []
     each_studio("integrity scan", studios.append)
-    _kick_scan([str(studio) for studio in studios])
+    _start_scan([str(studio) for studio in studios])
 
 
 @shared_task
@@ -26,9 +26,9 @@ def scan_footage(studio: str, then: Sequence[str] = ()) -> None:
     try:
         run_nightly_scan(UUID(studio))
     finally:
-        _kick_scan(then)
+        _start_scan(then)
 
 
-def _kick_scan(studios: Sequence[str]) -> None:
+def _start_scan(studios: Sequence[str]) -> None:
     if studios:
         scan_footage.delay(studio=studios[0], then=list(studios[1:]))

@@ -47,10 +47,10 @@ def _remove_shredded_of(scope: UUID) -> None:
 @shared_task
 def sweep_migrations() -> None:
     """Continues store migrations, in every studio; run by beat once a minute."""
-    each_studio("store migrations sweep", _kick_migrations_of)
+    each_studio("store migrations sweep", _start_migrations_of)
 
 
-def _kick_migrations_of(scope: UUID) -> None:
+def _start_migrations_of(scope: UUID) -> None:
     with studio_scope(scope):
         due = due_migrations()
     for migration_id in due:

@@ -25,7 +25,7 @@ from control_plane.storage.probe_report import (
     region_finding,
     warned,
 )
-from control_plane.storage.probe_s3 import AFTER_WRITING, BEFORE_WRITING, put_blindly
+from control_plane.storage.probe_s3 import AFTER_WRITING, BEFORE_WRITING, put_unconditionally
 
 SMALL_BYTES = 64 << 10
 LARGE_BYTES = 4 << 20
@@ -105,7 +105,7 @@ def _conditional(context: ProbeContext) -> ProbeFinding:
     other = secrets.token_bytes(len(context.body))
     if context.s3 is not None:
         sha256 = hashlib.sha256(other).hexdigest()
-        status = put_blindly(context.s3, context.key, other, signed_sha256=sha256)
+        status = put_unconditionally(context.s3, context.key, other, signed_sha256=sha256)
         if status in (409, 412):
             return passed("conditional write", "The store refuses to overwrite an object.")
         return fault
@@ -126,7 +126,7 @@ def _checksum(context: ProbeContext) -> ProbeFinding:
         "Use a store that checks x-amz-content-sha256: otherwise a corrupt upload looks like a good one.",
     )
     if context.s3 is not None:
-        status = put_blindly(context.s3, key, other, signed_sha256=context.sha256)
+        status = put_unconditionally(context.s3, key, other, signed_sha256=context.sha256)
         kept = _exists(context.store, key)
         context.store.delete(key)
         if status < 400 or kept:

@@ -29,7 +29,7 @@ LONGEST_NAME = 64
 _COLD = ("GLACIER", "DEEP_ARCHIVE")
 
 
-def put_blindly(store: S3Store, key: str, body: bytes, *, signed_sha256: str) -> int:
+def put_unconditionally(store: S3Store, key: str, body: bytes, *, signed_sha256: str) -> int:
     """Sends `body` with a signature for `signed_sha256`, without a check whether the key is free; returns the status.
 
     Raises:

@@ -25,10 +25,10 @@ def _request_probes_of(scope: UUID) -> None:
 @shared_task
 def sweep_probes() -> None:
     """Runs the probes that wait, or whose lease has expired; started by beat once a minute."""
-    each_studio("probes sweep", _kick_probes_of)
+    each_studio("probes sweep", _start_probes_of)
 
 
-def _kick_probes_of(scope: UUID) -> None:
+def _start_probes_of(scope: UUID) -> None:
     with studio_scope(scope):
         due = due_probes()
     for probe_id in due:

@@ -156,7 +156,7 @@ CAMERAS = (
         "an address that can be read in two ways is read in one",
         "cameras",
         "control_plane/fleet/sources.py",
-        "    if at and _BEGIN_OF_PATH.search(user) and _is_place(_BEGIN_OF_PATH.split(rest, maxsplit=1)[0]):\n",
+        "    if at and _BEGIN_OF_PATH.search(user) and _is_host_and_port(_BEGIN_OF_PATH.split(rest, maxsplit=1)[0]):\n",
         "    if False:\n",
         (f"{_TEST_SOURCES}::test_each_bad_address_is_refused_with_its_own_words",),
     ),

@@ -129,7 +129,7 @@ class Right(Resource):
         return Response(status=204)
 
 
-class WhoForm(serializers.Serializer[Any]):
+class AccessQueryForm(serializers.Serializer[Any]):
     """The object and the permission of a query."""
 
     thing = serializers.ChoiceField(choices=["studio", *THINGS])
@@ -146,7 +146,7 @@ class WhoCan(Rights):
         """Lists all people related to the studio, each with the decision and its reason; the last page is empty."""
         limit, offset = self.page_bounds()
         given = {name: value for name, value in request.query_params.items() if name not in PAGE_PARAMETERS}
-        asked = validated(WhoForm, given)
+        asked = validated(AccessQueryForm, given)
         thing = self.thing(asked["thing"], asked.get("thing_id"))
         note_read(Act.ACCESS_READ, thing, actor=self.actor)
         people = [

@@ -17,7 +17,7 @@ from control_plane.compliance.search import Question, decode_cursor, encode_curs
 from control_plane.recordings.plan_usage import limit_usages
 
 
-class QuestionForm(serializers.Serializer[Any]):
+class AuditSearchForm(serializers.Serializer[Any]):
     """Search criteria for the audit log, combined with AND."""
 
     person_id = serializers.UUIDField(required=False)
@@ -28,7 +28,7 @@ class QuestionForm(serializers.Serializer[Any]):
     to_at = serializers.DateTimeField(required=False)
 
 
-class Log(Resource):
+class AuditLog(Resource):
     """The audit log."""
 
     needs = Action.VIEW_AUDIT
@@ -41,7 +41,7 @@ class Log(Resource):
         asked = request.query_params.dict()
         asked.pop("limit", None)
         before = asked.pop("before", "")
-        values = validated(QuestionForm, asked)
+        values = validated(AuditSearchForm, asked)
         if "category" in values:
             values["category"] = Category(values["category"])
         question = Question(**values)
