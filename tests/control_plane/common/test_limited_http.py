@@ -70,7 +70,7 @@ def test_an_object_has_the_bytes_that_were_asked_for_and_no_more(lax: LaxServer,
 
 def test_an_object_larger_than_any_of_ours_is_not_begun(lax: LaxServer, store: S3Store) -> None:
     lax.ways.claims_bytes = 1 << 50
-    with pytest.raises(ObjectMismatch, match="larger than anything"):
+    with pytest.raises(ObjectMismatch, match="larger than the largest"):
         store.sha256(KEY)
 
 

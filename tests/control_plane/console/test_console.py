@@ -166,7 +166,7 @@ def test_what_a_service_refuses_is_said_on_the_form_and_changes_nothing(
 ) -> None:
     alice = sign_in("alice")
     for changed, words in (
-        ({"address": "192.168.1.40/main"}, "has to start with rtsp://"),
+        ({"address": "192.168.1.40/main"}, "must start with rtsp://"),
         ({"name": "Left"}, "a camera named &#x27;Left&#x27; already"),
         ({"username": ""}, "user name with its password"),
     ):

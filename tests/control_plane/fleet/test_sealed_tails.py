@@ -181,7 +181,7 @@ def test_an_agent_that_is_too_old_is_not_told_of_half_an_address_and_its_card_sa
     card = card_of(camera, cast)
     assert card.state_text == "Update required"
     assert "does not support" in card.hint
-    assert "waits for an update" in as_person(cast.alice).get("/admin/fleet/camera/").content.decode()
+    assert "waiting for an update" in as_person(cast.alice).get("/admin/fleet/camera/").content.decode()
     hello(agent, cast, PROTOCOL_VERSION)
     assert {one.name for one in configured(agent, cast)} == {"left", "right"}
     assert "does not support" not in card_of(camera, cast).hint

@@ -69,7 +69,7 @@ def test_a_running_class_has_no_confirmed_roster(scene: Scene, dancers: list[Dan
 
 def test_a_dancer_of_another_studio_is_none_of_ours(scene: Scene, other: Cast) -> None:
     (stranger,), _ = add_dancers(other.studio, [NewDancer("Zoe")], actor=other.alice.actor)
-    with pytest.raises(BadRequest, match="not one of the studio's"):
+    with pytest.raises(BadRequest, match="not in this studio"):
         save_roster(scene.session, [stranger.id], confirm=False, actor=scene.cast.alice.actor)
     ids = [new_id() for _ in range(MAX_DANCERS + 1)]
     with pytest.raises(BadRequest, match="at most"):
