@@ -226,7 +226,7 @@ def test_no_entry_no_key(played: Played, monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the audit log cannot be written")
 
-    monkeypatch.setattr("control_plane.recordings.playback.view_sessions.record", broken)
+    monkeypatch.setattr("control_plane.recordings.playback.view_sessions.record_for", broken)
     vera = as_person(played.scene.cast.vera)
     vera.raise_request_exception = False
     response = vera.get(played.addresses["key"])
