@@ -133,7 +133,7 @@ class Appearance(StudioOwned):
 
 
 class AgentRecordingState(models.TextChoices):
-    """State of one agent's recording of one class, as the agent reports it; `lost`: the agent is revoked."""
+    """State of one agent's recording of one class, as the agent reports it; `lost`: given up, or its agent is revoked."""
 
     WAITING = "waiting", "Waiting to record"
     RECORDING = "recording", "Recording"

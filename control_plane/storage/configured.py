@@ -32,7 +32,7 @@ def require_separate_key_shares() -> None:
     if isinstance(shelf, FolderShelf) and isinstance(store, LocalStore):
         objects = store.root.absolute().resolve()
         if shelf.folder.absolute().resolve().is_relative_to(objects):
-            fault = f"{shelf.folder} is in the folder of the recordings ({store.root})"
+            fault = f"{shelf.folder} is among the recordings ({store.root})"
     if fault:
         raise KeyRefused(f"the key share store is misplaced: {fault}; a backup would restore destroyed keys")
 
