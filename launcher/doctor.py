@@ -79,7 +79,7 @@ def run_checks(state: Path) -> Iterator[CheckResult]:
     if database.level == "ok":
         yield from check_settings(environment)
     if database.level == "ok":
-        yield _django("root key and key shelf", environment, "check_keys")
+        yield _django("root key and key shares", environment, "check_keys")
     yield _django("object store", environment, "probe_store")
 
 
@@ -134,12 +134,12 @@ def _keys(state: Path) -> Iterator[CheckResult]:
             yield CheckResult(
                 f"key {path.name}", "bad", f"others can read it (mode {mode:04o})", f"chmod 600 {path}"
             )
-    if "THREEDANCE_KEY_SHELF" not in os.environ and not (state / "keys" / "shelf").is_dir():
+    if "THREEDANCE_KEY_SHARES" not in os.environ and not (state / "keys" / "key-shares").is_dir():
         yield CheckResult(
-            "key shelf",
+            "key shares",
             "note",
             "it is not there; that is right only as long as nothing has been recorded",
-            f"threedance manage --state {state} key_shelf restore FOLDER, from its copy.",
+            f"threedance manage --state {state} key_shares restore FOLDER, from its copy.",
         )
     if "THREEDANCE_ROOT_KEY" in os.environ:
         yield CheckResult("keys", "ok", "readable by their owner alone; the root key is elsewhere")

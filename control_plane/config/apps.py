@@ -36,7 +36,7 @@ class ConfigConfig(AppConfig):
         )
         register(checks.check_secret_key, Tags.security, deploy=True)
         register(checks.check_root_key, Tags.security, deploy=True)
-        register(checks.check_key_shelf, Tags.security, deploy=True)
+        register(checks.check_key_share_store, Tags.security, deploy=True)
         register(checks.check_database_url, deploy=True)
         register(checks.check_assets, deploy=True)
         register(checks.check_mail, deploy=True)

@@ -10,8 +10,8 @@ from django.db import DatabaseError, connections
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.config.env import file_mode_fault
-from control_plane.keys.configured import key_shelf, root_key
-from control_plane.keys.platform_secret import derived
+from control_plane.keys.configured import key_share_store, root_key
+from control_plane.keys.platform_secret import derive_secret
 from control_plane.storage.configured import require_separate_key_shares
 
 SECRET_KEY_BYTES = 32
@@ -56,11 +56,11 @@ def check_root_key(**kwargs: Any) -> list[CheckMessage]:
 def _check_holder() -> list[CheckMessage]:
     try:
         # The seed is read here once: what serves requests may not wait for a holder far away.
-        _, _, _ = root_key().id, key_shelf(), derived("start")
+        _, _, _ = root_key().id, key_share_store(), derive_secret("start")
     except (ControlPlaneError, ValueError, DatabaseError) as error:
         return [
             Error(
-                f"the root key of THREEDANCE_ROOT_KEY, the key shelf or the seed cannot be had: {error}",
+                f"the root key of THREEDANCE_ROOT_KEY, the key shares or the seed cannot be used: {error}",
                 hint="`threedance manage init_keys` makes what is missing; docs/design/keys.md names the addresses.",
                 id="threedance.E011",
             )
@@ -68,14 +68,14 @@ def _check_holder() -> list[CheckMessage]:
     return []
 
 
-def check_key_shelf(**kwargs: Any) -> list[CheckMessage]:
-    """The key shelf is apart from what is backed up: else destroying a key would destroy nothing."""
+def check_key_share_store(**kwargs: Any) -> list[CheckMessage]:
+    """Key shares are kept apart from everything that is backed up; otherwise destroying a key would destroy nothing."""
     try:
         require_separate_key_shares()
     except (ControlPlaneError, ValueError) as error:
         return [
             Error(
-                f"THREEDANCE_KEY_SHELF: {error}",
+                f"THREEDANCE_KEY_SHARES: {error}",
                 hint="Name a folder of its own (file:///folder), or a database of its own with nothing else in it"
                 " (postgresql://...), out of all backups; docs/design/keys.md says why.",
                 id="threedance.E016",
@@ -180,7 +180,7 @@ def refuse_unsafe_start() -> None:
     found = [
         *check_secret_key(),
         *check_root_key(),
-        *check_key_shelf(),
+        *check_key_share_store(),
         *check_database_url(),
         *check_assets(),
         *run_checks(databases=["default"]),

@@ -22,7 +22,7 @@ SECRETS = (
     "valkey_url",
     "object_store",
     "email_url",
-    "key_shelf",
+    "key_shares",
     "checkpoint_webhook",
 )
 
@@ -34,7 +34,7 @@ ADDRESSES = (
     "object_store",
     "root_key",
     "root_key_older",
-    "key_shelf",
+    "key_shares",
     "checkpoint_webhook",
     "email_url",
 )
@@ -91,7 +91,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     root_key_file: str = ""
     root_key_token_file: str = ""
     """The token for Vault or OpenBao; read again when it is refused, so an agent may renew it."""
-    key_shelf: str = ""
+    key_shares: str = ""
     """`file:///folder` or `postgresql://user:password@host:port/name`; empty: a folder beside the root key's file."""
     retired_keys_days: int = 35
     """How long a studio's retired keys are kept; no shorter than the oldest backup of the database that is kept."""
@@ -350,9 +350,9 @@ def _validate(env: Env) -> None:
                 raise WrongEnvironment(
                     f"{variable(name)}={redact(url)} starts with none of file:// vault+https:// kms://"
                 )
-    if env.key_shelf and _scheme(env.key_shelf, "key_shelf") not in ("file", "postgresql", "postgres"):
+    if env.key_shares and _scheme(env.key_shares, "key_shares") not in ("file", "postgresql", "postgres"):
         raise WrongEnvironment(
-            f"THREEDANCE_KEY_SHELF={redact(env.key_shelf)} starts with none of file:// postgresql://"
+            f"THREEDANCE_KEY_SHARES={redact(env.key_shares)} starts with none of file:// postgresql://"
         )
     if env.retired_keys_days < 1:
         raise WrongEnvironment(f"THREEDANCE_RETIRED_KEYS_DAYS={env.retired_keys_days} is below 1")

@@ -26,7 +26,7 @@ ROOT_KEY_FILE = Path(ENV.root_key_file) if ENV.root_key_file else STATE_DIR / "k
 ROOT_KEY_URL = ENV.root_key
 ROOT_KEY_OLDER_URLS = listed(ENV.root_key_older)
 ROOT_KEY_TOKEN_FILE = Path(ENV.root_key_token_file) if ENV.root_key_token_file else None
-KEY_SHELF_URL = ENV.key_shelf
+KEY_SHARES_URL = ENV.key_shares
 RETIRED_KEYS_DAYS = ENV.retired_keys_days
 # What signs checkpoints of the audit log; held apart from the root key, which opens footage.
 CHECKPOINT_KEY_FILE = (

@@ -11,19 +11,19 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from control_plane.keys.platform_secret import derived
+from control_plane.keys.platform_secret import derive_secret
 
 REVOCATION_TYPE = "revocation+jwt"
 
 
 def audience() -> str:
     """Returns the audience that tokens of agents must name."""
-    return f"threedance-{derived('fleet audience').hex()[:16]}"
+    return f"threedance-{derive_secret('fleet audience').hex()[:16]}"
 
 
 def pairing_key() -> bytes:
     """Returns the key of the hashes of pairing codes: without a key, 34 bits could be guessed quickly."""
-    return derived("fleet pairing")
+    return derive_secret("fleet pairing")
 
 
 def revocation_public_key() -> bytes:
@@ -38,7 +38,7 @@ def sign_revocation(agent_id: UUID, reason: str) -> str:
 
 
 def _seed() -> bytes:
-    return derived("fleet revocation")
+    return derive_secret("fleet revocation")
 
 
 @cache

@@ -202,14 +202,14 @@ class Intent:
 
     def _add(self, new: Sequence[_AcceptedSegment]) -> None:
         with ExitStack() as stack:
-            openings: dict[UUID, vault.Opening] = {}
+            releases: dict[UUID, vault.KeyRelease] = {}
             rows = {}
             for item in new:
                 manifest, class_session = item.manifest, item.class_session
                 # A repair needs no content key: the one of the first commit is stored.
-                if item.damage_id is None and class_session.id not in openings:
-                    openings[class_session.id] = stack.enter_context(
-                        vault.opening(self._caller.actor, vault.Purpose.INGEST, class_session)
+                if item.damage_id is None and class_session.id not in releases:
+                    releases[class_session.id] = stack.enter_context(
+                        vault.release_keys(self._caller.actor, vault.Purpose.INGEST, class_session)
                     )
                 if manifest.segment_id in rows:
                     continue
@@ -225,7 +225,9 @@ class Intent:
                     manifest_json=encode(without_sealed_key(manifest)).decode(),
                     wrapped_seal=b""
                     if item.damage_id
-                    else openings[class_session.id].held(manifest.sealed_key, segment_id=manifest.segment_id),
+                    else releases[class_session.id].wrap_sealed(
+                        manifest.sealed_key, segment_id=manifest.segment_id
+                    ),
                 )
             # A concurrent request may announce the same segment: the first insert wins.
             PendingSegment.objects.bulk_create(rows.values(), ignore_conflicts=True)

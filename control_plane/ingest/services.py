@@ -213,11 +213,11 @@ def _commit_to(
             )
     items = [item for item in items if item.manifest.segment_id in fits]
     arrived = []
-    with vault.opening(caller.actor, vault.Purpose.INGEST, class_session) as opening:
+    with vault.release_keys(caller.actor, vault.Purpose.INGEST, class_session) as release:
         for item in items:
             manifest = item.manifest
             try:
-                wrapped = _rewrapped_key(item.pending, manifest, opening)
+                wrapped = _rewrapped_key(item.pending, manifest, release)
             except KeyDestroyed as error:
                 answers[manifest.segment_id] = refused(manifest, Code.SEGMENT_NOT_WANTED, error.detail)
             except (KeyLost, RootRefused):
@@ -242,13 +242,11 @@ def _commit_to(
     return answers
 
 
-def _rewrapped_key(pending: PendingSegment, manifest: SegmentManifest, opening: vault.Opening) -> bytes:
+def _rewrapped_key(pending: PendingSegment, manifest: SegmentManifest, release: vault.KeyRelease) -> bytes:
     sealed = manifest.sealed_key
     if pending.wrapped_seal:
-        sealed = opening.let_go(bytes(pending.wrapped_seal), segment_id=manifest.segment_id)
-    return opening.rewrapped(
-        sealed, recipient_key_id=manifest.recipient_key_id, segment_id=manifest.segment_id
-    )
+        sealed = release.unwrap_sealed(bytes(pending.wrapped_seal), segment_id=manifest.segment_id)
+    return release.rewrap(sealed, recipient_key_id=manifest.recipient_key_id, segment_id=manifest.segment_id)
 
 
 def _answer_lost_race(manifest: SegmentManifest, agent: Agent, caller: Caller) -> CommitResult:

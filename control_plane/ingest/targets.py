@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.keys.platform_secret import derived
+from control_plane.keys.platform_secret import derive_secret
 from control_plane.storage.stores import open_store
 from shared.protocol.errors import Code
 from shared.protocol.ids import SegmentId
@@ -38,7 +38,7 @@ class SignedUpload:
     def signature(self) -> str:
         """Returns the signature of all fields, in hex."""
         text = f"put\n{self.key}\n{self.size_bytes}\n{self.sha256}\n{self.expires_s}\n{self.store}"
-        return hmac.new(derived("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(derive_secret("ingest targets"), text.encode(), hashlib.sha256).hexdigest()
 
 
 def put_target(

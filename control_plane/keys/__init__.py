@@ -1,1 +1,1 @@
-"""Keys: root keys and the key shelf, the keyring of a studio, and `vault`, which alone hands out the keys of classes."""
+"""Keys: root keys, key shares, the keyring of a studio, and `vault`, the only way to the content keys of classes."""

@@ -1,4 +1,4 @@
-"""Admin pages of keys: which there are and were, never what they are."""
+"""Admin pages of keys: which exist or existed. Key material is never shown."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from control_plane.keys.models import KeyTombstone, StudioKey
 
 @admin.register(StudioKey)
 class StudioKeyAdmin(ScopedAdmin):
-    """Generations of the studio's keys: that they exist, never what they are."""
+    """Generations of the studio's keys, without key material."""
 
     list_display = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
     fields = readonly_fields = ("id", "root_key_id", "created_at", "retired_at", "destroyed_at")
@@ -18,7 +18,7 @@ class StudioKeyAdmin(ScopedAdmin):
 class KeyTombstoneAdmin(ScopedAdmin):
     """Tombstones of destroyed objects, with the progress of the clean-up."""
 
-    list_display = ("what", "object_id", "created_at", "shelf_at", "removed_at")
+    list_display = ("kind", "object_id", "created_at", "share_destroyed_at", "removed_at")
     fields = readonly_fields = (
-        "what", "object_id", "reason", "actor_kind", "actor_id", "created_at", "shelf_at", "removed_at",
+        "kind", "object_id", "reason", "actor_kind", "actor_id", "created_at", "share_destroyed_at", "removed_at",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The root key and the key shelf that the settings name; made once in each process."""
+"""The root key and the key share store named by the settings; one of each per process."""
 
 from functools import cache
 from pathlib import Path
@@ -8,19 +8,19 @@ from django.conf import settings
 
 from control_plane.keys.roots.file import FileRootKey
 from control_plane.keys.roots.kms import KmsRootKey
-from control_plane.keys.roots.root import RootKey, RootRing
+from control_plane.keys.roots.root_key import RootKey, RootKeyring
 from control_plane.keys.roots.transit import TransitRootKey
-from control_plane.keys.shelf.database import DatabaseShelf
-from control_plane.keys.shelf.folder import FolderShelf
-from control_plane.keys.shelf.shelf import KeyShelf
+from control_plane.keys.shares.database import DatabaseShareStore
+from control_plane.keys.shares.folder import FolderShareStore
+from control_plane.keys.shares.store import KeyShareStore
 
 
-def root_key() -> RootRing:
-    """Returns the root key of `THREEDANCE_ROOT_KEY`, with those of `THREEDANCE_ROOT_KEY_OLDER` beside it.
+def root_key() -> RootKeyring:
+    """Returns the root key of `THREEDANCE_ROOT_KEY`, with the older ones of `THREEDANCE_ROOT_KEY_OLDER`.
 
     Raises:
-        KeyRefused: a holder is not fit; the message says why.
-        ValueError: an address is none.
+        KeyRefused: a root key cannot be used; the message says why.
+        ValueError: an address is invalid.
     """
     token_file: Path | None = settings.ROOT_KEY_TOKEN_FILE
     current, *older = [
@@ -30,33 +30,34 @@ def root_key() -> RootRing:
             *settings.ROOT_KEY_OLDER_URLS,
         )
     ]
-    return RootRing(current, tuple(older))
+    return RootKeyring(current, tuple(older))
 
 
-def key_shelf() -> KeyShelf:
-    """Returns the key shelf of `THREEDANCE_KEY_SHELF`; where none is named, a folder beside the root key's file.
+def key_share_store() -> KeyShareStore:
+    """Returns the key share store of `THREEDANCE_KEY_SHARES`; by default a folder next to the root key file.
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is invalid.
     """
-    return shelf_at(
-        settings.KEY_SHELF_URL or f"file://{quote(str(settings.ROOT_KEY_FILE.absolute().parent / 'shelf'))}"
+    return share_store_at(
+        settings.KEY_SHARES_URL
+        or f"file://{quote(str(settings.ROOT_KEY_FILE.absolute().parent / 'key-shares'))}"
     )
 
 
 @cache
-def shelf_at(url: str) -> KeyShelf:
-    """Returns the shelf at an address: `file:///folder` or `postgresql://user:password@host:port/name`.
+def share_store_at(url: str) -> KeyShareStore:
+    """Returns the share store at an address: `file:///folder` or `postgresql://user:password@host:port/name`.
 
     Raises:
         ValueError: it is neither.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path:
-        return FolderShelf(Path(unquote(parts.path)))
+        return FolderShareStore(Path(unquote(parts.path)))
     if parts.scheme in ("postgresql", "postgres"):
-        return DatabaseShelf(url)
-    raise ValueError("a key shelf is file:///folder or postgresql://user:password@host:port/name")
+        return DatabaseShareStore(url)
+    raise ValueError("a key share store is file:///folder or postgresql://user:password@host:port/name")
 
 
 @cache

@@ -19,6 +19,6 @@ class StudioKeyRotated(Event):
 
 @dataclass(frozen=True)
 class GenerationNeeded(Question[bool]):
-    """May data that was sealed to this generation still arrive? One yes keeps the generation."""
+    """Asks whether data sealed to this generation may still arrive. One yes keeps the generation."""
 
     generation: "StudioKey"

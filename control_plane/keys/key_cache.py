@@ -1,7 +1,9 @@
-"""Unwrapped studio keys, kept for seconds: playback asks hundreds of times a second, a KMS should be asked once.
+"""Short-lived cache of unwrapped studio keys: playback needs them hundreds of times a second, a KMS is asked once.
 
-An entry is found by what was unwrapped, wrapped bytes included, so a row that was destroyed or re-wrapped finds
-nothing; what is on the key shelf is never kept. Entries are few, short-lived, and overwritten when they go.
+Cache keys include the wrapped bytes, so a destroyed or re-wrapped row is a miss. Key shares are never cached. Entries
+are few and short-lived, and are overwritten before they are dropped.
+
+Lock order: a stripe, then `_lock`. Only a stripe is held during a call to the root key's holder.
 """
 
 import hashlib
@@ -13,92 +15,92 @@ from collections.abc import Callable
 from control_plane.keys.errors import KeysUnavailable
 
 LIFETIME_S = 5.0
-AWAY_S = 2.0
-"""How long a holder that did not answer is not asked again."""
-LOOK_S = 30.0
-"""How long one may look whether it is back, while the others are told at once that it is not."""
-MOST = 256
+UNAVAILABLE_S = 2.0
+"""How long an unavailable holder is not called again."""
+PROBE_S = 30.0
+"""How long the one caller that probes the holder may take, while all others fail at once."""
+MAX_ENTRIES = 256
 STRIPES = 32
 
 
-class UnwrappedKeys:
-    """Used by many threads: one of those that miss the same key asks, the others wait for its answer.
+class KeyCache:
+    """Thread-safe. Of the threads that miss the same key, one calls the holder and the others wait for its result.
 
-    Where a holder does not answer, one waits for it and the others are refused: else each viewer in turn would wait.
-    A timer empties it where nobody asks any more; after a fork the lifetime alone holds.
+    While a holder is unavailable, one thread probes it and the others fail at once; otherwise each viewer would wait in
+    turn. A timer empties an idle cache. After a fork the timer is gone, and expiry alone bounds the lifetime.
     """
 
     def __init__(self, *, lifetime_s: float = LIFETIME_S, now: Callable[[], float] = time.monotonic) -> None:
         self._lifetime_s, self._now = lifetime_s, now
         self._lock = threading.Lock()
         self._stripes = tuple(threading.Lock() for _ in range(STRIPES))
-        self._kept: OrderedDict[bytes, tuple[float, bytearray]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[float, bytearray]] = OrderedDict()
         self._timer: threading.Timer | None = None
-        self._away: dict[str, tuple[float, str]] = {}
+        self._unavailable: dict[str, tuple[float, str]] = {}
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
     def get(self, root_key_id: str, wrapped: bytes, unwrap: Callable[[], bytes]) -> bytes:
-        """Returns what `unwrap` returns for `wrapped`, asked at most once in a lifetime.
+        """Returns the cached secret of `wrapped`, or calls `unwrap`, at most once per lifetime.
 
         Raises:
-            KeysUnavailable: the holder of `root_key_id` does not answer, or did not a moment ago.
+            KeysUnavailable: the holder of `root_key_id` does not answer, or did not within the last `UNAVAILABLE_S`.
         """
         name = hashlib.sha256(root_key_id.encode() + b"\0" + wrapped).digest()
         found = self._find(name)
         if found is None:
-            self._refuse_while_away(root_key_id, looking=False)
+            self._fail_while_unavailable(root_key_id, probing=False)
             with self._stripes[name[0] % STRIPES]:
                 found = self._find(name)
                 if found is None:
-                    found = self._asked(root_key_id, unwrap)
-                    self._keep(name, found)
+                    found = self._unwrap(root_key_id, unwrap)
+                    self._store(name, found)
         return found
 
     def forget(self) -> None:
         """Overwrites and drops everything."""
         with self._lock:
-            while self._kept:
-                self._drop(next(iter(self._kept)))
+            while self._entries:
+                self._wipe(next(iter(self._entries)))
 
-    def _asked(self, root_key_id: str, unwrap: Callable[[], bytes]) -> bytes:
-        self._refuse_while_away(root_key_id, looking=True)
+    def _unwrap(self, root_key_id: str, unwrap: Callable[[], bytes]) -> bytes:
+        self._fail_while_unavailable(root_key_id, probing=True)
         try:
             found = unwrap()
         except KeysUnavailable as error:
             with self._lock:
-                self._away[root_key_id] = (self._now() + AWAY_S, error.detail)
+                self._unavailable[root_key_id] = (self._now() + UNAVAILABLE_S, error.detail)
             raise
         except Exception:
-            self._is_back(root_key_id)
+            self._mark_available(root_key_id)
             raise
-        self._is_back(root_key_id)
+        self._mark_available(root_key_id)
         return found
 
-    def _refuse_while_away(self, root_key_id: str, *, looking: bool) -> None:
+    def _fail_while_unavailable(self, root_key_id: str, *, probing: bool) -> None:
         with self._lock:
-            until, detail = self._away.get(root_key_id, (0.0, ""))
+            until, detail = self._unavailable.get(root_key_id, (0.0, ""))
             if until > self._now():
                 raise KeysUnavailable(detail)
-            if looking and until:
-                self._away[root_key_id] = (self._now() + LOOK_S, detail)
+            if probing and until:
+                self._unavailable[root_key_id] = (self._now() + PROBE_S, detail)
 
-    def _is_back(self, root_key_id: str) -> None:
+    def _mark_available(self, root_key_id: str) -> None:
         with self._lock:
-            self._away.pop(root_key_id, None)
+            self._unavailable.pop(root_key_id, None)
 
     def _find(self, name: bytes) -> bytes | None:
         with self._lock:
             self._expire()
-            entry = self._kept.get(name)
+            entry = self._entries.get(name)
             return bytes(entry[1]) if entry else None
 
-    def _keep(self, name: bytes, secret: bytes) -> None:
+    def _store(self, name: bytes, secret: bytes) -> None:
         with self._lock:
-            self._kept[name] = (self._now() + self._lifetime_s, bytearray(secret))
-            while len(self._kept) > MOST:
-                self._drop(next(iter(self._kept)))
+            self._entries[name] = (self._now() + self._lifetime_s, bytearray(secret))
+            while len(self._entries) > MAX_ENTRIES:
+                self._wipe(next(iter(self._entries)))
             if self._timer is None or not self._timer.is_alive():
                 self._timer = threading.Timer(self._lifetime_s, self._sweep)
                 self._timer.daemon = True
@@ -108,20 +110,20 @@ class UnwrappedKeys:
         with self._lock:
             self._expire()
             self._timer = None
-            if self._kept:
+            if self._entries:
                 self._timer = threading.Timer(self._lifetime_s, self._sweep)
                 self._timer.daemon = True
                 self._timer.start()
 
     def _expire(self) -> None:
-        # All live equally long, so the first kept is the first to go.
-        while self._kept:
-            name, (until, _) = next(iter(self._kept.items()))
+        # All entries have the same lifetime, so the oldest is the first to expire.
+        while self._entries:
+            name, (until, _) = next(iter(self._entries.items()))
             if until > self._now():
                 return
-            self._drop(name)
+            self._wipe(name)
 
-    def _drop(self, name: bytes) -> None:
-        _, secret = self._kept.pop(name)
+    def _wipe(self, name: bytes) -> None:
+        _, secret = self._entries.pop(name)
         for index in range(len(secret)):
             secret[index] = 0

@@ -1,4 +1,4 @@
-"""Tables of keys: StudioKey and KeyTombstone."""
+"""Tables of keys: StudioKey, KeyTombstone, PlatformSecret."""
 
 from typing import ClassVar
 
@@ -10,11 +10,10 @@ from control_plane.common.models import STUDIO_ONLY, StudioOwned, UUIDModel
 class StudioKey(StudioOwned):
     """One generation of a studio's keys; the row's id is the wire's `RecipientKeyId`.
 
-    The studio's symmetric key is wrapped under the root key (`root_key_id` says which), and opens only together with
-    its half on the key shelf (`shelved`; false: a generation from before there was one). The private half of the
-    X25519 pair that boxes seal content keys to is wrapped under the studio's key. `retired_at` null: boxes seal to
-    this one. A retired generation still opens what was sealed to it, until it is destroyed (`destroyed_at`), when
-    both wrapped columns are empty.
+    The studio's symmetric key is wrapped under the root key `root_key_id`, and opens only together with its key share
+    (`has_share`; false: a generation from before key shares). It wraps the private key of the X25519 pair that agents
+    seal content keys to. `retired_at` null: the current generation. A retired generation still opens what was sealed
+    to it, until it is destroyed (`destroyed_at`); then both wrapped columns are empty.
     """
 
     view_permission = "manage_studio"
@@ -24,7 +23,7 @@ class StudioKey(StudioOwned):
     wrapped_key = models.BinaryField(editable=False)
     public_key = models.BinaryField(max_length=32, editable=False)
     wrapped_private_key = models.BinaryField(editable=False)
-    shelved = models.BooleanField(default=False, editable=False)
+    has_share = models.BooleanField(default=False, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
     destroyed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -41,8 +40,8 @@ class StudioKey(StudioOwned):
         return str(self.id)
 
 
-class Shredded(models.TextChoices):
-    """Kinds of objects that can be shredded."""
+class TombstoneKind(models.TextChoices):
+    """Kinds of objects whose keys are destroyed."""
 
     CLASS = "class", "A class"
     GENERATION = "generation", "A retired generation of the studio's keys"
@@ -50,23 +49,23 @@ class Shredded(models.TextChoices):
 
 
 class KeyTombstone(StudioOwned):
-    """A key that was destroyed, and how far what follows is: the job's row, claimed by locking it.
+    """A key that was destroyed, and the progress of the clean-up. A worker claims the row by locking it.
 
-    The row is written, and the wrapped key emptied, in one transaction; then the half on the shelf is destroyed
-    (`shelf_at`), then what the key opened is removed (`removed_at`; null: still to be done). `object_id` is no foreign
-    key: the tombstone outlives its thing. `reason` is the actor's own words. `failures` and `error` tell of the last
-    try.
+    One transaction writes the row and empties the wrapped key. Then the key share is destroyed (`share_destroyed_at`),
+    then the data that the key opened is removed (`removed_at`; null: not yet). `object_id` is not a foreign key, because
+    the tombstone outlives the object. `reason` is free text of the actor. `failures` and `error` describe the last
+    attempt.
     """
 
     view_permission = "manage_studio"
     access_path = STUDIO_ONLY
 
-    what = models.CharField(max_length=12, choices=Shredded.choices, editable=False)
+    kind = models.CharField(max_length=12, choices=TombstoneKind.choices, editable=False)
     object_id = models.UUIDField(editable=False)
     reason = models.CharField(max_length=300, blank=True, editable=False)
     actor_kind = models.CharField(max_length=16, editable=False)
     actor_id = models.UUIDField(null=True, editable=False)
-    shelf_at = models.DateTimeField(null=True, editable=False)
+    share_destroyed_at = models.DateTimeField(null=True, editable=False)
     removed_at = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
     error = models.CharField(max_length=300, blank=True, editable=False)
@@ -74,17 +73,17 @@ class KeyTombstone(StudioOwned):
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["what", "object_id"], name="keys_keytombstone_once")
+            models.UniqueConstraint(fields=["kind", "object_id"], name="keys_keytombstone_one_per_object")
         ]
 
     def __str__(self) -> str:
-        return f"{self.what} {self.object_id}"
+        return f"{self.kind} {self.object_id}"
 
 
 class PlatformSecret(UUIDModel):
-    """One secret of the whole platform, wrapped under the root key `root_key_id`: it holds nothing of any studio.
+    """One secret of the whole platform, wrapped under the root key `root_key_id`. It belongs to no studio.
 
-    `seed` is what the platform's own keys are derived from where the root key is not in a file.
+    `seed`: the platform's own keys are derived from it when the root key is not in a file.
     """
 
     name = models.CharField(max_length=40, unique=True, editable=False)
@@ -92,8 +91,8 @@ class PlatformSecret(UUIDModel):
     wrapped = models.BinaryField(editable=False)
 
     class Meta:
-        verbose_name = "secret of the platform"
-        verbose_name_plural = "secrets of the platform"
+        verbose_name = "platform secret"
+        verbose_name_plural = "platform secrets"
         ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:

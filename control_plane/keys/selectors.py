@@ -4,10 +4,10 @@ from control_plane.keys.models import StudioKey
 
 
 def current_key() -> StudioKey:
-    """Returns the generation of the studio's keys that boxes seal to now.
+    """Returns the current generation of the studio's keys: the one that agents seal to.
 
     Raises:
-        StudioKey.DoesNotExist: the studio has none, which `administration.services.create_studio` rules out.
+        StudioKey.DoesNotExist: the studio has none; `administration.services.create_studio` always makes one.
     """
     key: StudioKey = StudioKey.objects.get(retired_at__isnull=True)
     return key

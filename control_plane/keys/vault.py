@@ -1,8 +1,8 @@
-"""What keys are for, and for whom they are opened. Every content key of a recording is opened by an `Opening`.
+"""Release of content keys, each for a purpose. Every content key of a recording is opened through a `KeyRelease`.
 
-An `Opening` is one actor's, for one purpose, of one class, in one transaction. It cannot be had without the right
-that the purpose needs, nor without the entry in the audit log that the purpose needs; and there is no function that
-opens a content key without one. How keys lie inside each other is `keyring`'s. Inside `studio_scope` only.
+A `KeyRelease` belongs to one actor, one purpose, one class and one transaction. It requires the permission and the audit
+event of its purpose, and no other function opens a content key. `keyring` has the key hierarchy. Inside `studio_scope`
+only.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ from control_plane.common.errors import ControlPlaneError
 from control_plane.common.rows import one
 from control_plane.common.scoping import current_studio_id, write_the_last
 from control_plane.keys import key_wrapping, keyring, seal
-from control_plane.keys.configured import key_shelf
+from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyDestroyed, KeyRefused
 from control_plane.keys.selectors import current_key
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import RecipientKeyId
 
 SEGMENT, SEALED = "segment", "segment-sealed"
-OURS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, SEGMENT, SEALED})
+RELEASED_KINDS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, SEGMENT, SEALED})
 
 
 class Purpose(StrEnum):
@@ -43,33 +43,35 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class ReleaseRule:
     """Requirements of a purpose: a permission of the actor on the class, and one of these audit events.
 
-    `before`: the entry is there before the first key; else the same transaction writes it, or `KEY_OPENED` is written
-    for what it leaves out.
+    `audited_before`: the event exists before the first key is released. Otherwise the same transaction writes it, and
+    `KEY_OPENED` is written for the segments that it leaves out.
     """
 
-    right: access.Action
-    acts: frozenset[Act]
-    before: bool
+    permission: access.Action
+    audit_events: frozenset[Act]
+    audited_before: bool
 
 
-RULES: dict[Purpose, Rule] = {
-    Purpose.INGEST: Rule(
-        access.Action.UPLOAD, frozenset({Act.FOOTAGE_COMMITTED, Act.SEGMENT_QUARANTINED}), before=False
+RELEASE_RULES: dict[Purpose, ReleaseRule] = {
+    Purpose.INGEST: ReleaseRule(
+        access.Action.UPLOAD,
+        frozenset({Act.FOOTAGE_COMMITTED, Act.SEGMENT_QUARANTINED}),
+        audited_before=False,
     ),
-    Purpose.REPLAY: Rule(access.Action.REPLAY, frozenset({Act.CLASS_REPLAYED}), before=True),
-    Purpose.CHECK: Rule(access.Action.MAINTAIN, frozenset({Act.KEY_OPENED}), before=True),
+    Purpose.REPLAY: ReleaseRule(access.Action.REPLAY, frozenset({Act.CLASS_REPLAYED}), audited_before=True),
+    Purpose.CHECK: ReleaseRule(access.Action.MAINTAIN, frozenset({Act.KEY_OPENED}), audited_before=True),
 }
 
 
-class NotOnRecord(ControlPlaneError):
-    """Keys were asked for without the entry in the audit log that has to be there: a fault of the program."""
+class ReleaseNotAudited(ControlPlaneError):
+    """Keys were requested without the required audit event: a programming error."""
 
 
-class HasKey(Protocol):
-    """A class: `wrapped_key` as `new_class_key` returned it, empty when it was destroyed."""
+class ClassWithKey(Protocol):
+    """A class. `wrapped_key` is the result of `new_class_key`, or empty once the key is destroyed."""
 
     wrapped_key: Any
 
@@ -79,12 +81,12 @@ class HasKey(Protocol):
         ...
 
 
-class Opening:
-    """The permission to open the keys of one class now. `opening` makes one; it ends with the `with`."""
+class KeyRelease:
+    """Permission to open the keys of one class now. Made by `release_keys`; ends with its `with` block."""
 
-    def __init__(self, made_by: object, *, actor: Actor, purpose: Purpose, subject: HasKey) -> None:
-        if made_by is not _MADE_HERE:
-            raise NotOnRecord("an Opening is had from vault.opening alone")
+    def __init__(self, token: object, *, actor: Actor, purpose: Purpose, subject: ClassWithKey) -> None:
+        if token is not _CONSTRUCTOR_TOKEN:
+            raise ReleaseNotAudited("only vault.release_keys makes a KeyRelease")
         self.actor, self.purpose = actor, purpose
         self.segments: set[UUID] = set()
         self._class_id, self._class_key = UUID(str(subject.pk)), bytes(subject.wrapped_key)
@@ -95,23 +97,23 @@ class Opening:
         """Returns the 16-byte content key of a segment.
 
         Args:
-            segment_key: as `rewrapped` returned it.
+            segment_key: the result of `rewrap`.
 
         Raises:
             KeyDestroyed: the class, or its studio, was shredded.
-            KeyRefused: it is another class's or segment's, or damaged.
-            KeysUnavailable: root key or shelf do not answer.
+            KeyRefused: the key belongs to another class or segment, or is damaged.
+            KeysUnavailable: the root key or the share store does not answer.
         """
         secret = self._class_secret()
         self.segments.add(segment_id)
         return key_wrapping.unwrap(secret, segment_key, kind=SEGMENT, id_=segment_id)
 
-    def rewrapped(self, sealed_key: bytes, *, recipient_key_id: UUID, segment_id: UUID) -> bytes:
-        """Opens a content key as it came from a box, and returns it wrapped under its class's key.
+    def rewrap(self, sealed_key: bytes, *, recipient_key_id: UUID, segment_id: UUID) -> bytes:
+        """Opens a content key that an agent sealed, and returns it wrapped under its class's key.
 
         Args:
             sealed_key: the libsodium sealed box of the manifest.
-            recipient_key_id: the generation it was sealed to.
+            recipient_key_id: the generation it is sealed to.
 
         Raises:
             NotFound: the studio has no such generation.
@@ -126,74 +128,74 @@ class Opening:
         self.segments.add(segment_id)
         return key_wrapping.wrap(secret, content_key, kind=SEGMENT, id_=segment_id)
 
-    def held(self, sealed_key: bytes, *, segment_id: UUID) -> bytes:
-        """Returns a sealed key, unopened, under the class's key: what waits in the database dies with the class."""
+    def wrap_sealed(self, sealed_key: bytes, *, segment_id: UUID) -> bytes:
+        """Wraps a sealed key, unopened, under the class's key, so that shredding the class destroys pending keys too."""
         return key_wrapping.wrap(self._class_secret(), sealed_key, kind=SEALED, id_=segment_id)
 
-    def let_go(self, held: bytes, *, segment_id: UUID) -> bytes:
-        """Returns the sealed key that `held` was given; nobody reads it without the studio's private key.
+    def unwrap_sealed(self, wrapped: bytes, *, segment_id: UUID) -> bytes:
+        """Returns the sealed key that `wrap_sealed` wrapped; reading it needs the studio's private key.
 
         Raises:
             KeyRefused: see `content_key`.
         """
-        return key_wrapping.unwrap(self._class_secret(), held, kind=SEALED, id_=segment_id)
+        return key_wrapping.unwrap(self._class_secret(), wrapped, kind=SEALED, id_=segment_id)
 
-    def fetch(self) -> None:
-        """Has the class's key brought, so that nothing waits for it later.
+    def load_class_key(self) -> None:
+        """Opens the class's key now, so that later calls do not wait for it.
 
         Raises:
-            KeyDestroyed, KeyRefused, KeysUnavailable: as `content_key`.
+            KeyDestroyed, KeyRefused, KeysUnavailable: as in `content_key`.
         """
         self._class_secret()
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the release."""
         self._transaction, self._secret = None, b""
 
     def _class_secret(self) -> bytes:
         if self._transaction is None or self._transaction is not _transaction():
-            raise NotOnRecord("this Opening has ended: its entry is of another transaction")
+            raise ReleaseNotAudited("this KeyRelease has ended: its audit event is of another transaction")
         if not self._class_key:
             raise KeyDestroyed(keyring.DESTROYED)
         self._secret = self._secret or keyring.unwrap(self._class_key, kind=keyring.CLASS, id_=self._class_id)
         return self._secret
 
 
-_MADE_HERE = object()
+_CONSTRUCTOR_TOKEN = object()
 
 
 @contextmanager
-def opening(
+def release_keys(
     actor: Actor, purpose: Purpose, subject: Model, *, entry_id: UUID | None = None, reason: str = ""
-) -> Iterator[Opening]:
-    """Opens the keys of a class (`subject`) for the length of a `with`.
+) -> Iterator[KeyRelease]:
+    """Releases the keys of a class (`subject`) within a `with` block.
 
     Args:
-        entry_id: REPLAY: the audit entry that the actor's replay of this class was put on record with.
-        reason: CHECK: what is checked, in a word or two; it stands in the entry that is written.
+        entry_id: REPLAY: the audit event of the actor's replay of this class.
+        reason: CHECK: the kind of check, in a word or two, for the audit event that is written.
 
     Raises:
-        NotFound, Forbidden: `actor` may not do what `purpose` needs to `subject`.
-        NotOnRecord: there is no such entry of this actor and class.
-        KeyRefused, KeysUnavailable: REPLAY: the class's key is not to be had.
+        NotFound, Forbidden: `actor` lacks the permission that `purpose` needs on `subject`.
+        ReleaseNotAudited: this actor has no such audit event for this class.
+        KeyRefused, KeysUnavailable: REPLAY: the class's key cannot be opened.
     """
-    rule = RULES[purpose]
-    access.require(actor, rule.right, subject)
-    head = 0 if rule.before else _head()
-    opened = Opening(_MADE_HERE, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
+    rule = RELEASE_RULES[purpose]
+    access.require(actor, rule.permission, subject)
+    head = 0 if rule.audited_before else _chain_position()
+    release = KeyRelease(_CONSTRUCTOR_TOKEN, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     if purpose is Purpose.CHECK:
         reason = reason or "check"
         record_for(Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "reason": reason})
-    elif rule.before:
-        # Asked for now and given out later: writing the entry locks the studio's chain to the end of the transaction,
-        # and the root key or the shelf may be slow to answer.
-        opened.fetch()
-        _must_be_on_record(entry_id, rule, actor, subject)
+    elif rule.audited_before:
+        # Open the key before the audit event is written: that locks the studio's audit chain until the transaction
+        # ends, and the root key or the share store may be slow.
+        release.load_class_key()
+        _require_audit_event(entry_id, rule, actor, subject)
     try:
-        yield opened
+        yield release
     finally:
-        opened.close()
-    if not rule.before and (left := opened.segments - _on_record_since(head, rule)):
+        release.close()
+    if not rule.audited_before and (left := release.segments - _audited_since(head, rule)):
         segments = sorted(str(id_) for id_ in left)
         record_for(
             Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "segments": segments}
@@ -201,46 +203,46 @@ def opening(
 
 
 def recipient() -> RecipientKey:
-    """Returns the public key that boxes of the studio in scope seal content keys to."""
+    """Returns the public key that agents of the studio in scope seal content keys to."""
     key = current_key()
     return RecipientKey(id=RecipientKeyId(key.id), public_key=bytes(key.public_key))
 
 
 def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> bytes:
-    """Returns a new class key, wrapped, its half on the shelf; store it with the class.
+    """Makes a class key with its share and returns it wrapped; store it with the class.
 
     Raises:
         NotFound, Forbidden: `actor` may not record for `subject` (the studio, room or class).
-        KeysUnavailable: root key or shelf do not answer.
+        KeysUnavailable: the root key or the share store does not answer.
     """
     access.require(actor, access.Action.RECORD, subject)
-    keyring.alone(current_studio_id())
-    key_shelf().place(class_session_id)
+    keyring.lock_keys(current_studio_id())
+    key_share_store().create(class_session_id)
     return keyring.wrap(key_wrapping.new_key(), kind=keyring.CLASS, id_=class_session_id)
 
 
 def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:
-    """Returns a secret of the studio that is no footage (a store's password, say) under the studio's key.
+    """Returns a secret of the studio other than footage, such as a store's password, wrapped under the studio's key.
 
-    Declare its column in `studio_wrapped` of the model: a new generation of keys re-wraps it.
+    Declare its column in the model's `studio_wrapped`, so that a new generation of keys re-wraps it.
     """
-    kind = _foreign(kind)
-    keyring.alone(current_studio_id())
+    kind = _require_plain_secret(kind)
+    keyring.lock_keys(current_studio_id())
     return keyring.wrap(secret, kind=kind, id_=id_)
 
 
 def open_secret(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
-    """Returns what `wrap_secret` wrapped.
+    """Returns the secret that `wrap_secret` wrapped.
 
     Raises:
         KeyRefused, KeysUnavailable: it does not open.
     """
-    return keyring.unwrap(wrapped, kind=_foreign(kind), id_=id_)
+    return keyring.unwrap(wrapped, kind=_require_plain_secret(kind), id_=id_)
 
 
-def _foreign(kind: str) -> str:
-    if kind in OURS:
-        raise NotOnRecord(f"keys of kind {kind} are opened by an Opening")
+def _require_plain_secret(kind: str) -> str:
+    if kind in RELEASED_KINDS:
+        raise ReleaseNotAudited(f"keys of kind {kind} are opened by a KeyRelease only")
     return kind
 
 
@@ -249,24 +251,24 @@ def _transaction() -> object | None:
     return blocks[0] if blocks else None
 
 
-def _head() -> int:
+def _chain_position() -> int:
     return ChainHead.objects.values_list("sequence", flat=True).first() or 0
 
 
-def _must_be_on_record(entry_id: UUID | None, rule: Rule, actor: Actor, subject: Model) -> None:
-    write_the_last()  # the entry may be one that still waits for its place in the chain
+def _require_audit_event(entry_id: UUID | None, rule: ReleaseRule, actor: Actor, subject: Model) -> None:
+    write_the_last()  # the event may still wait for its place in the chain
     found = one(
         Entry,
         "this.id = %s AND this.action = ANY(%s) AND this.actor_kind = %s AND this.actor_id = %s AND this.object_id = %s",
-        [entry_id, [act.value for act in rule.acts], actor.kind.value, actor.id, str(subject.pk)],
+        [entry_id, [act.value for act in rule.audit_events], actor.kind.value, actor.id, str(subject.pk)],
         only=("id",),
     )
     if entry_id is None or found is None:
-        raise NotOnRecord("no key without an entry in the audit log")
+        raise ReleaseNotAudited("keys are released only with an audit event")
 
 
-def _on_record_since(head: int, rule: Rule) -> set[UUID]:
-    rows = Entry.objects.filter(sequence__gt=head, action__in=[act.value for act in rule.acts])
+def _audited_since(head: int, rule: ReleaseRule) -> set[UUID]:
+    rows = Entry.objects.filter(sequence__gt=head, action__in=[act.value for act in rule.audit_events])
     found: set[UUID] = set()
     for action, object_id, details in rows.values_list("action", "object_id", "details"):
         if action == Act.SEGMENT_QUARANTINED.value:

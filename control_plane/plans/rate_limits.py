@@ -38,7 +38,7 @@ RATES: dict[Act, Rate] = {
     Act.INVITATION_SENT: Rate(60, 120),
     # It opens an account.
     Act.MEMBER_LINK_MADE: Rate(20, 60),
-    # A file on the key shelf, and a push to every box.
+    # Each makes a key share and notifies every agent.
     Act.STUDIO_KEY_MADE: Rate(6, 6),
     # A mail to each admin.
     Act.BREAK_GLASS_OPENED: Rate(20, 40),

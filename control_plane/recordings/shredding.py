@@ -17,9 +17,9 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.keys.events import GenerationNeeded
-from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
+from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
 from control_plane.keys.services import generations
-from control_plane.keys.services.tombstones import record_tombstone, settle_shelf
+from control_plane.keys.services.tombstones import destroy_recorded_shares, record_tombstone
 from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import (
     ENDED,
@@ -81,11 +81,11 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
         _require_member(actor, studio)
         _require_confirmation(confirmation, studio.name, "the name of the studio")
         # Lock first: a class that starts now is either included, or starts under the new keys.
-        generations.alone(studio.id)
+        generations.lock_keys(studio.id)
         if ClassSession.objects.filter(state__in=RUNNING).exists():
             raise Conflict("A class is being recorded. Stop it first.")
         old = list(StudioKey.objects.filter(destroyed_at=None).select_for_update())
-        new = generations.follow_with(studio, actor=actor)
+        new = generations.replace_generation(studio, actor=actor)
         # Ending the generations destroys all class keys under them. The rest grows with the number of classes (event, key
         # share and rows of each) and is left to `remove_shredded`.
         classes = ClassSession.objects.exclude(wrapped_key=b"").select_for_update().order_by("id")
@@ -97,7 +97,7 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
             pass
         for key in old:
             generations.destroy_generation(key, actor=actor, reason=reason)
-        return record_tombstone(Shredded.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
+        return record_tombstone(TombstoneKind.STUDIO, new.id, reason=reason, actor=actor, studio_id=studio.id)
 
 
 def awaits_footage(question: GenerationNeeded) -> bool:
@@ -119,15 +119,19 @@ def remove_shredded() -> int:
     Raises:
         KeysUnavailable: the key share store cannot be used; nothing is removed before the key is destroyed.
     """
-    settle_shelf()
-    KeyTombstone.objects.filter(what=Shredded.GENERATION, removed_at=None).update(removed_at=timezone.now())
+    destroy_recorded_shares()
+    KeyTombstone.objects.filter(kind=TombstoneKind.GENERATION, removed_at=None).update(
+        removed_at=timezone.now()
+    )
     if recorded := _record_class_tombstones():
         return recorded
     late = Q(created_at__gt=timezone.now() - LATE_UPLOAD_WINDOW) & Q(
         object_id__in=Segment.objects.values("class_session_id")
     )
     tombstone: KeyTombstone | None = (
-        KeyTombstone.objects.filter(Q(removed_at=None) | late, what=Shredded.CLASS, shelf_at__isnull=False)
+        KeyTombstone.objects.filter(
+            Q(removed_at=None) | late, kind=TombstoneKind.CLASS, share_destroyed_at__isnull=False
+        )
         .select_for_update(skip_locked=True)
         .order_by("failures", "created_at")
         .first()
@@ -159,7 +163,7 @@ def count_pending_classes() -> int:
 
 
 def _without_tombstone() -> QuerySet[ClassSession]:
-    done = KeyTombstone.objects.filter(what=Shredded.CLASS).values("object_id")
+    done = KeyTombstone.objects.filter(kind=TombstoneKind.CLASS).values("object_id")
     found: QuerySet[ClassSession] = ClassSession.objects.filter(wrapped_key=b"").exclude(pk__in=done)
     return found
 
@@ -167,7 +171,7 @@ def _without_tombstone() -> QuerySet[ClassSession]:
 def _record_class_tombstones() -> int:
     """Writes tombstones and audit events for a batch of classes of a shredded studio; returns how many."""
     studio: KeyTombstone | None = (
-        KeyTombstone.objects.filter(what=Shredded.STUDIO, removed_at=None)
+        KeyTombstone.objects.filter(kind=TombstoneKind.STUDIO, removed_at=None)
         .select_for_update(skip_locked=True)
         .order_by("created_at")
         .first()
@@ -201,7 +205,7 @@ def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) 
     # Every content key in the database is deleted in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
     return record_tombstone(
-        Shredded.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id))
+        TombstoneKind.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id))
     )
 
 

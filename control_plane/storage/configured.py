@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-from control_plane.keys.configured import key_shelf
+from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyRefused
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.storage.local import LocalStore
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.s3 import S3Store
@@ -27,12 +27,12 @@ def require_separate_key_shares() -> None:
         KeysUnavailable: its database does not answer.
         ValueError: its address is invalid.
     """
-    shelf, store = key_shelf(), object_store()
-    fault = shelf.misplaced()
-    if isinstance(shelf, FolderShelf) and isinstance(store, LocalStore):
+    share_store, store = key_share_store(), object_store()
+    fault = share_store.backup_risk()
+    if isinstance(share_store, FolderShareStore) and isinstance(store, LocalStore):
         objects = store.root.absolute().resolve()
-        if shelf.folder.absolute().resolve().is_relative_to(objects):
-            fault = f"{shelf.folder} is among the recordings ({store.root})"
+        if share_store.folder.absolute().resolve().is_relative_to(objects):
+            fault = f"{share_store.folder} is among the recordings ({store.root})"
     if fault:
         raise KeyRefused(f"the key share store is misplaced: {fault}; a backup would restore destroyed keys")
 

@@ -129,9 +129,9 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
         for camera_id in stage.cameras:
             kept = playable.segments.setdefault(tracks[camera_id], [])
             arrived = []
-            with vault.opening(
+            with vault.release_keys(
                 Actor.agent(stage.agent.id, studio_id=stage.studio.id), vault.Purpose.INGEST, session
-            ) as opening:
+            ) as release:
                 for number in range(length_s // (FRAGMENT_S * PER_SEGMENT)):
                     stored = number * FRAGMENT_S * PER_SEGMENT < stored_s
                     manifest, content = _segment(
@@ -147,7 +147,7 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
                             f"bytes={b.offset_bytes}-{b.offset_bytes + b.size_bytes - 1}" for b in blobs
                         ]
                         kept.append((manifest.segment_id, ranges))
-                    wrapped = opening.rewrapped(
+                    wrapped = release.rewrap(
                         manifest.sealed_key,
                         recipient_key_id=manifest.recipient_key_id,
                         segment_id=manifest.segment_id,

@@ -226,8 +226,8 @@ def _command_cases(name: str, world: World, folder: Path) -> Iterator[tuple[str,
         case "end_operator":
             yield "for one who visits", "own", (world.people["otto"].email,), False
             yield "for nobody", "none", ("nobody@example.org",), True
-        case "key_shelf":
-            yield "copy", "none", ("copy", str(folder / "shelf")), False
+        case "key_shares":
+            yield "copy", "none", ("copy", str(folder / "shares")), False
             yield "restore of nothing", "none", ("restore", str(folder / "no-such-folder")), True
         case "sweep_uploads":
             yield "without doing it", "none", ("--dry-run",), False

@@ -6,9 +6,9 @@ from pathlib import Path
 from tests.repo.tracked import text_of, with_suffix
 
 OPENS = {
-    "control_plane.keys.key_wrapping": {"unwrap", "wrap", "with_half", "*"},
+    "control_plane.keys.key_wrapping": {"unwrap", "wrap", "combine_with_share", "*"},
     "control_plane.keys.seal": {"open_seal", "*"},
-    "control_plane.keys.configured": {"root_key", "key_shelf", "shelf_at"},
+    "control_plane.keys.configured": {"root_key", "key_share_store", "share_store_at"},
     "control_plane.keys.keyring": {"*"},
 }
 """Modules that hold what opens keys, and the names in them; `*`: the module itself, from which all can be had."""
@@ -19,15 +19,15 @@ MAY = {
     "control_plane/keys/services/generations.py": "re-wraps rows under a new generation",
     "control_plane/keys/services/root_rotation.py": "re-wraps rows under a new root key",
     "control_plane/keys/services/key_check.py": "looks whether keys open, hands nothing out",
-    "control_plane/keys/services/tombstones.py": "destroys on the shelf",
+    "control_plane/keys/services/tombstones.py": "destroys key shares",
     "control_plane/administration/services/studios.py": "the first generation of a new studio",
     "control_plane/keys/management/commands/rotate_root.py": "asks where the root key is",
-    "control_plane/storage/configured.py": "checks where the key shelf lies",
-    "control_plane/storage/management/commands/init_keys.py": "makes the shelf",
-    "control_plane/keys/management/commands/key_shelf.py": "copies the shelf",
+    "control_plane/storage/configured.py": "checks where the key shares are",
+    "control_plane/storage/management/commands/init_keys.py": "makes the share store",
+    "control_plane/keys/management/commands/key_shares.py": "copies key shares",
     "control_plane/compliance/assessment.py": "says of what kind the root key is",
-    "control_plane/portal/keys/presenter.py": "says of what kind root key and shelf are",
-    "control_plane/config/checks.py": "looks whether root key and shelf can be used",
+    "control_plane/portal/keys/presenter.py": "shows the kind of root key and share store",
+    "control_plane/config/checks.py": "checks that root key and share store can be used",
 }
 """The modules that may import them, with the purpose. `MAKERS` may: they define them."""
 
@@ -38,7 +38,7 @@ MAKERS = (
     "control_plane/keys/platform_secret.py",
     "control_plane/keys/roots/",
     "control_plane/keys/seal.py",
-    "control_plane/keys/shelf/",
+    "control_plane/keys/shares/",
 )
 
 

@@ -1,5 +1,5 @@
-"""The key above all keys, and who may hold it: a file, Vault or OpenBao, a cloud's KMS.
+"""Root keys, and the places that can hold one: a file, Vault or OpenBao, a cloud's KMS.
 
-`root` says what a holder does (`RootKey`) and keeps several beside each other while one follows another (`RootRing`);
-`file`, `transit` and `kms` hold. Only `keys.vault` and the services of keys open anything with them.
+`root_key` defines the port (`RootKey`) and `RootKeyring`, which also opens older root keys during a rotation. `file`,
+`transit` and `kms` implement the port. Only `keys.vault` and the services of keys use them.
 """

@@ -1,6 +1,6 @@
-"""A root key in a file of mode 0600, with those that were before it. A changed file is noticed at the next use.
+"""A root key in a file of mode 0600, with its predecessors. A changed file is read again at the next use.
 
-`python -m control_plane.keys.roots.file PATH` creates the file where it is missing; the launcher calls it.
+`python -m control_plane.keys.roots.file PATH` creates the file if it is missing; the launcher calls it.
 """
 
 import base64
@@ -20,7 +20,7 @@ MOST_KEYS = 8
 
 
 class _Secret(msgspec.Struct, frozen=True):
-    """Represents itself without the key, for tracebacks and logs."""
+    """Has a `repr` without the key, for tracebacks and logs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
@@ -32,14 +32,14 @@ class _Key(_Secret, frozen=True, forbid_unknown_fields=True):
 
 
 class _RootFile(_Secret, frozen=True, forbid_unknown_fields=True):
-    """`keys`: the first wraps, all open. `seed`: what the platform's own keys are derived from; it never changes."""
+    """`keys`: the first one wraps, all unwrap. `seed`: the platform's own keys are derived from it; it never changes."""
 
     keys: list[_Key]
     seed: str
 
 
 class _FirstForm(_Secret, frozen=True, forbid_unknown_fields=True):
-    """One key alone, which was its own seed."""
+    """The first file format: one key, which also was the seed."""
 
     id: str
     key: str
@@ -52,7 +52,7 @@ class _Content:
 
 
 class FileRootKey:
-    """The keys of one file, which may be replaced while this is in use."""
+    """The keys of one file. The file may be replaced while this object is in use."""
 
     kind = "a file on the server"
 
@@ -65,7 +65,7 @@ class FileRootKey:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file's path."""
         return self._path
 
     @property
@@ -75,7 +75,7 @@ class FileRootKey:
 
     @property
     def ids(self) -> list[str]:
-        """All keys of the file, the current first."""
+        """The ids of all keys in the file, the current one first."""
         return [id_ for id_, _ in self._now().keys]
 
     def holds(self, id_: str) -> bool:
@@ -103,17 +103,17 @@ class FileRootKey:
     def _now(self) -> _Content:
         stamp = _stamp(self._path)
         if stamp != self._stamp:
-            # Two threads that read it at once read the same.
+            # Two threads that get here at once read the same content.
             self._content = _read(self._path)
             self._stamp = stamp
         return self._content
 
 
 def create_root_key(path: Path) -> bool:
-    """Writes a new root key to `path` (mode 0600) where there is none; says whether it did.
+    """Writes a new root key to `path` (mode 0600) unless the file exists; returns whether it did.
 
     Raises:
-        OSError: the file cannot be written; nothing is left.
+        OSError: the file cannot be written; nothing is left of it.
     """
     if path.exists():
         return False
@@ -130,11 +130,11 @@ def create_root_key(path: Path) -> bool:
 
 
 def add_root_key(path: Path) -> str:
-    """Puts a new key in front of those of the file, whole or not at all; returns its id. The others still open.
+    """Adds a new key in front of those in the file, atomically; returns its id. The others still unwrap.
 
     Raises:
-        KeyRefused: the file is not fit, or holds `MOST_KEYS` keys already.
-        OSError: it cannot be written; it is as it was.
+        KeyRefused: the file cannot be used, or holds `MOST_KEYS` keys already.
+        OSError: it cannot be written; it is unchanged.
     """
     content, new = _read(path), _new()
     if len(content.keys) >= MOST_KEYS:
@@ -144,9 +144,9 @@ def add_root_key(path: Path) -> str:
 
 
 def drop_older_keys(path: Path) -> list[str]:
-    """Leaves the current key alone in the file; returns the ids of those that are gone.
+    """Removes all keys but the current one from the file; returns the removed ids.
 
-    The caller has seen that nothing is wrapped under them any more.
+    The caller has checked that nothing is wrapped under them any more.
 
     Raises:
         KeyRefused, OSError: see `add_root_key`.
@@ -157,7 +157,7 @@ def drop_older_keys(path: Path) -> list[str]:
 
 
 def set_seed(path: Path, seed: bytes) -> None:
-    """Puts another seed into the file, when the root key comes back to a file from elsewhere.
+    """Replaces the seed in the file, after the root key has moved back to a file.
 
     Raises:
         KeyRefused, OSError: see `add_root_key`.

@@ -1,6 +1,6 @@
-"""A root key in AWS KMS, or in what speaks its protocol: it wraps and unwraps there, and the key never comes here.
+"""A root key in AWS KMS, or a service with its protocol. It wraps and unwraps there; the key never leaves it.
 
-What is wrapped is bound by the encryption context. Credentials come as boto3 finds them (environment, instance role).
+The encryption context binds each wrapped secret. boto3 finds the credentials (environment, instance role).
 Source: AWS KMS API reference (`Encrypt`, `Decrypt`, `DescribeKey`).
 """
 
@@ -21,8 +21,8 @@ else:
     # boto3 has no types.
     AWS = SimpleNamespace(client=boto3.client, config=Config)
 
-ADDRESS = "kms://region/key-id (or alias/name; ?endpoint=https://... for another service than Amazon's)"
-LATER = frozenset(
+ADDRESS = "kms://region/key-id (or alias/name; ?endpoint=https://... for a service other than Amazon's)"
+RETRYABLE = frozenset(
     {
         "DependencyTimeoutException",
         "InternalException",
@@ -39,7 +39,7 @@ CANNOT_OPEN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class KmsRootKey:
-    """One symmetric key of a KMS. Used by several threads: a boto3 client may be."""
+    """One symmetric key of a KMS. Thread-safe, as boto3 clients are."""
 
     kind = "a key management service (KMS)"
 
@@ -57,7 +57,7 @@ class KmsRootKey:
             "kms",
             region_name=parts.hostname,
             endpoint_url=query.get("endpoint", [None])[0],
-            # botocore retries by itself, with jitter.
+            # botocore retries with jitter.
             config=AWS.config(
                 connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
             ),
@@ -68,7 +68,7 @@ class KmsRootKey:
 
     @property
     def id(self) -> str:
-        """See `RootKey.id`. A KMS changes the material of one key by itself, and opens what each was used for."""
+        """See `RootKey.id`. A KMS rotates the material of a key itself, and still decrypts with the older material."""
         return self._id
 
     def holds(self, id_: str) -> bool:
@@ -104,9 +104,7 @@ class KmsRootKey:
                 " AWS_SECRET_ACCESS_KEY"
             ) from error
         except BotoCoreError as error:
-            raise KeysUnavailable(
-                f"the root key's holder does not answer ({type(error).__name__})"
-            ) from error
+            raise KeysUnavailable(f"the root key service does not answer ({type(error).__name__})") from error
         return answer
 
 
@@ -115,8 +113,8 @@ def _mapped(error: "ClientError", place: str, opening: str) -> Exception:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if opening and (code in CANNOT_OPEN):
         return KeyRefused(f"a wrapped {opening} does not open")
-    if code in LATER or (status >= 500):
-        return KeysUnavailable(f"the root key's holder cannot answer now ({code or status})")
+    if code in RETRYABLE or (status >= 500):
+        return KeysUnavailable(f"the root key service cannot answer now ({code or status})")
     return RootRefused(
         f"{place}: the KMS answers {code or status}; the role needs kms:Encrypt and kms:Decrypt on an enabled symmetric key"
     )

@@ -1,4 +1,4 @@
-"""A root key in the transit engine of Vault or OpenBao: it wraps and unwraps there, and the key never comes here.
+"""A root key in the transit engine of Vault or OpenBao. It wraps and unwraps there; the key never leaves it.
 
 Source: OpenBao and Vault HTTP API, transit secrets engine (`encrypt`, `decrypt`, `keys`), `associated_data` of
 AES-256-GCM; health and error answers (403 no token or policy, 404 no such mount or key, 503 sealed or standby).
@@ -23,11 +23,11 @@ from tenacity import (
 )
 
 from control_plane.keys.errors import KeyRefused, KeysUnavailable, RootRefused
-from control_plane.keys.key_wrapping import bound
+from control_plane.keys.key_wrapping import associated_data
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
-TRIES = 4
-LONGEST_S = 10.0
+ATTEMPTS = 4
+RETRY_FOR_S = 10.0
 VERSION_LIFETIME_S = 5.0
 RETRYABLE = (412, 429, 500, 502, 503, 504)
 ADDRESS = (
@@ -36,9 +36,9 @@ ADDRESS = (
 
 
 class TransitRootKey:
-    """One named key of a transit engine. Its token is read from a file, and again when it is refused: agents renew it.
+    """One named key of a transit engine. Thread-safe, as httpx clients are.
 
-    Used by several threads: httpx's client may be.
+    The token is read from a file, and again after a refusal, because Vault agents renew it there.
     """
 
     kind = "Vault or OpenBao (transit)"
@@ -54,7 +54,9 @@ class TransitRootKey:
         ):
             raise ValueError(f"a root key in Vault or OpenBao is {ADDRESS}")
         if parts.scheme == "vault+http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise ValueError("vault+http:// is for this machine alone: elsewhere the token would go in clear")
+            raise ValueError(
+                "vault+http:// is allowed to this machine only: the token would be sent unencrypted"
+            )
         self._mount, self._name = mount, name
         self._place = f"transit:{parts.hostname}/{mount}/{name}"[:180]
         self._token_file = token_file
@@ -66,7 +68,7 @@ class TransitRootKey:
             headers={"X-Vault-Request": "true"} | ({"X-Vault-Namespace": namespace} if namespace else {}),
             timeout=TIMEOUT,
             transport=transport,
-            verify=_trusting(query.get("ca", [""])[0]),
+            verify=_trusted_ca(query.get("ca", [""])[0]),
         )
 
     def __repr__(self) -> str:
@@ -78,7 +80,7 @@ class TransitRootKey:
         version, read_s = self._version
         if time.monotonic() - read_s > VERSION_LIFETIME_S:
             data = self._ask("GET", f"{self._mount}/keys/{self._name}")
-            _must_bind(data, self._place)
+            _require_bindable(data, self._place)
             version = int(data["latest_version"])
             self._version = (version, time.monotonic())
         return f"{self._place}:v{version}"
@@ -89,11 +91,11 @@ class TransitRootKey:
 
     def wrap(self, secret: bytes, *, kind: str, id_: UUID) -> bytes:
         """See `RootKey.wrap`."""
-        # Of the version that `id` names: a rotation in between must not make the row say another one.
+        # Pin the version that `id` returned: a rotation in between would make the stored id wrong.
         version = int(self.id.rpartition(":v")[2])
         body = {
             "plaintext": _text(secret),
-            "associated_data": _text(bound(kind, id_)),
+            "associated_data": _text(associated_data(kind, id_)),
             "key_version": version,
         }
         data = self._ask("POST", f"{self._mount}/encrypt/{self._name}", body)
@@ -104,8 +106,8 @@ class TransitRootKey:
         try:
             text = bytes(wrapped).decode("ascii")
         except UnicodeDecodeError as error:
-            raise KeyRefused(f"a wrapped {kind} key has an unknown form") from error
-        body = {"ciphertext": text, "associated_data": _text(bound(kind, id_))}
+            raise KeyRefused(f"a wrapped {kind} key has an unknown format") from error
+        body = {"ciphertext": text, "associated_data": _text(associated_data(kind, id_))}
         data = self._ask("POST", f"{self._mount}/decrypt/{self._name}", body, opening=f"{kind} key of {id_}")
         return base64.b64decode(str(data["plaintext"]))
 
@@ -116,9 +118,10 @@ class TransitRootKey:
     def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, opening: str = ""
     ) -> dict[str, Any]:
+        # Up to 4 attempts within 10 s, with exponential backoff and full jitter: up to 0.1, 0.2, 0.4 s between them.
         for attempt in Retrying(
             retry=retry_if_exception_type(KeysUnavailable),
-            stop=stop_after_attempt(TRIES) | stop_after_delay(LONGEST_S),
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(RETRY_FOR_S),
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
             reraise=True,
         ):
@@ -128,25 +131,23 @@ class TransitRootKey:
                     self._token = ""
                     answer = self._send(method, path, body)
                 return self._read(answer, opening)
-        raise AssertionError("tenacity raises what it gives up on")
+        raise AssertionError("unreachable: tenacity re-raises the last error")
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         self._token = self._token or _token_in(self._token_file)
         try:
             return self._client.request(method, path, json=body, headers={"X-Vault-Token": self._token})
         except httpx.HTTPError as error:
-            raise KeysUnavailable(
-                f"the root key's holder does not answer ({type(error).__name__})"
-            ) from error
+            raise KeysUnavailable(f"the root key service does not answer ({type(error).__name__})") from error
 
     def _read(self, answer: httpx.Response, opening: str) -> dict[str, Any]:
         status = answer.status_code
         if status in RETRYABLE:
-            sealed = " (503: sealed or standby? `bao status` tells)" if status == 503 else f" ({status})"
-            raise KeysUnavailable(f"the root key's holder cannot answer now{sealed}")
+            sealed = " (503: sealed or standby; see `bao status`)" if status == 503 else f" ({status})"
+            raise KeysUnavailable(f"the root key service cannot answer now{sealed}")
         if status == 403:
             raise RootRefused(
-                f"the root key's holder refuses the token of {self._token_file}: renew it, or give it a policy with"
+                f"the root key service refuses the token of {self._token_file}: renew it, or give it a policy with"
                 f" update on {self._mount}/encrypt/{self._name} and {self._mount}/decrypt/{self._name}, and read on"
                 f" {self._mount}/keys/{self._name}"
             )
@@ -157,19 +158,19 @@ class TransitRootKey:
         if status == 400 and opening:
             raise KeyRefused(f"a wrapped {opening} does not open")
         if status != 200:
-            raise RootRefused(f"the root key's holder answers {status}: {_errors(answer)}")
+            raise RootRefused(f"the root key service answers {status}: {_errors(answer)}")
         try:
             data: dict[str, Any] = answer.json()["data"]
         except (ValueError, KeyError, TypeError) as error:
-            raise RootRefused("what answers for the root key's holder speaks another protocol") from error
+            raise RootRefused("the root key service does not speak Vault's protocol") from error
         return data
 
 
-def _must_bind(data: Mapping[str, Any], place: str) -> None:
+def _require_bindable(data: Mapping[str, Any], place: str) -> None:
     if data.get("type") not in ("aes256-gcm96", "aes128-gcm96", "chacha20-poly1305") or data.get("derived"):
         raise RootRefused(
             f"{place} is a key of type {data.get('type')}: make one of type aes256-gcm96, not derived,"
-            " so that what is wrapped is bound to its row"
+            " so that each wrapped secret is bound to its row"
         )
 
 
@@ -183,7 +184,7 @@ def _token_in(path: Path) -> str:
     return token
 
 
-def _trusting(ca: str) -> Any:
+def _trusted_ca(ca: str) -> Any:
     if not ca:
         return True
     return ssl.create_default_context(cafile=ca)

@@ -1,4 +1,4 @@
-"""Writes of keys. Each requires access, changes, and records, in one transaction of the studio's scope."""
+"""Writes of keys. Each requires access, changes the rows and records the change, in one transaction."""
 
 from control_plane.keys.services.generations import rotate_studio_key
 

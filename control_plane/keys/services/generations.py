@@ -1,7 +1,7 @@
-"""Writes of keys: a new generation of a studio's, what is re-wrapped under it, and the end of old ones.
+"""Writes of key generations: makes one, re-wraps rows under it, destroys old ones.
 
-Re-wrapping touches rows, never media. What is left to do is what still stands under an older generation, so a job that
-dies goes on where it was; a row that somebody else holds is left for the next batch (SKIP LOCKED).
+Re-wrapping touches rows, never media. The remaining work is found by each row's generation prefix, so an interrupted
+job continues where it stopped. SKIP LOCKED leaves rows that another transaction holds to the next batch.
 """
 
 import logging
@@ -23,7 +23,7 @@ from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.errors import KeyDestroyed, KeyLost
 from control_plane.keys.events import GenerationNeeded, StudioKeyRotated
-from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
+from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
 from control_plane.keys.selectors import current_key
 from control_plane.keys.services.tombstones import record_tombstone
 from control_plane.plans.rate_limits import require_rate
@@ -35,24 +35,24 @@ BATCH = 200
 
 
 def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
-    """Makes a new generation of the studio's keys; the one before still opens what was sealed to it.
+    """Makes a new generation of the studio's keys; the previous one still opens what was sealed to it.
 
-    Boxes are told at once; rows are re-wrapped by `rewrap_batch`, which a job calls until nothing is left.
+    Agents are notified at once. A periodic task re-wraps the rows with `rewrap_batch` until none is left.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio.
-        TooManyRequests: the studio has had `rate_limits.RATES` of them within an hour.
-        KeysUnavailable, KeyRefused: root key or shelf cannot be used; all is as it was.
+        TooManyRequests: the studio has reached `rate_limits.RATES` for new keys within an hour.
+        KeysUnavailable, KeyRefused: the root key or the share store cannot be used; nothing has changed.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_STUDIO, studio)
         require_rate(Act.STUDIO_KEY_MADE, actor=actor)
-        return follow_with(studio, actor=actor)
+        return replace_generation(studio, actor=actor)
 
 
-def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
-    """Puts a new generation in the place of the current one; the caller has asked `access` and opened the scope."""
-    keyring.alone(studio.id)
+def replace_generation(studio: Studio, *, actor: Actor) -> StudioKey:
+    """Replaces the current generation. The caller has checked `access` and opened the scope."""
+    keyring.lock_keys(studio.id)
     StudioKey.objects.filter(retired_at__isnull=True).update(retired_at=timezone.now())
     key = keyring.new_generation(studio)
     key.save(force_insert=True)
@@ -61,75 +61,77 @@ def follow_with(studio: Studio, *, actor: Actor) -> StudioKey:
     return key
 
 
-def alone(studio_id: UUID) -> None:
-    """Locks the keys of a studio until the transaction ends: nobody wraps under what is about to be destroyed."""
-    keyring.alone(studio_id)
+def lock_keys(studio_id: UUID) -> None:
+    """Locks the studio's keys until the transaction ends, so that nothing is wrapped under a key being destroyed."""
+    keyring.lock_keys(studio_id)
 
 
 def record_key(key: StudioKey, actor: Actor) -> None:
-    """Puts a new generation on record."""
+    """Writes the audit event of a new generation."""
     record_for(Act.STUDIO_KEY_MADE, key, actor=actor, details={"root_key": key.root_key_id})
 
 
 def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
-    """Brings some of what is wrapped under older generations under the current one; returns how many rows it did.
+    """Re-wraps up to `most` rows of older generations under the current one; returns the number of rows.
 
-    0: nothing is left, or others are at it. A row whose key is lost or destroyed is passed over. Inside `studio_scope`;
-    the scope's end commits the batch.
+    0 means that nothing is left, or that other transactions hold the rest. Skips a row whose key is lost or destroyed.
+    Inside `studio_scope`; the end of the scope commits the batch.
 
     Raises:
-        KeyRefused, KeysUnavailable: a row does not open, or root key or shelf do not answer; the batch is as it was.
+        KeyRefused, KeysUnavailable: a row does not open, or the root key or share store is unavailable; nothing has changed.
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
-    studio = keyring.alone(current_studio_id())
+    studio = keyring.lock_keys(current_studio_id())
     access.require(actor, access.Action.MAINTAIN, studio)
     key, done = current_key(), 0
     for model, column, kind in wrapped_columns():
-        rows = _older(model, column, key).select_for_update(skip_locked=True, of=("self",))[: most - done]
+        rows = _outdated_rows(model, column, key).select_for_update(skip_locked=True, of=("self",))[
+            : most - done
+        ]
         for row in rows:
             try:
                 wrapped = _rewrapped(bytes(getattr(row, column)), kind, UUID(str(row.pk)), key)
             except (KeyLost, KeyDestroyed) as error:
-                # `check_keys` names it; the others do not wait for it, and its generation is kept.
-                log.error("a wrapped key is not to be had", extra={"row": str(row.pk), "why": error.detail})
+                # `check_keys` reports this row. The other rows go on; the old generation is kept because of it.
+                log.error("wrapped key is lost or destroyed", extra={"row": str(row.pk), "why": error.detail})
                 continue
             model._default_manager.filter(pk=row.pk).update(**{column: wrapped})
             done += 1
         if done >= most:
             break
-    if done and not left_on_older():
+    if done and not count_outdated():
         record_for(Act.STUDIO_KEYS_REWRAPPED, key, actor=actor)
     return done
 
 
 def _rewrapped(held: bytes, kind: str, id_: UUID, key: StudioKey) -> bytes:
     secret = keyring.unwrap(held, kind=kind, id_=id_)
-    if kind == keyring.CLASS and not keyring.is_shelved(held):
-        keyring.shelve(id_)
+    if kind == keyring.CLASS and not keyring.needs_share(held):
+        keyring.ensure_share(id_)
     return keyring.wrap(secret, kind=kind, id_=id_, key=key)
 
 
-def left_on_older() -> int:
+def count_outdated() -> int:
     """Returns how many rows of the studio in scope are still wrapped under an older generation."""
     key = current_key()
-    return sum(_older(model, column, key).count() for model, column, _ in wrapped_columns())
+    return sum(_outdated_rows(model, column, key).count() for model, column, _ in wrapped_columns())
 
 
 def destroy_due_generations(*, actor: Actor) -> list[UUID]:
-    """Destroys retired generations that nothing needs any more; returns their ids. Inside `studio_scope`.
+    """Destroys retired generations that are no longer needed; returns their ids. Inside `studio_scope`.
 
-    Not before `RETIRED_KEYS_DAYS` after the next one came, so that backups of that age still open; nor while a row is
-    wrapped under an older generation, or an app answers `GenerationNeeded` with yes.
+    A generation is kept for `RETIRED_KEYS_DAYS` after its retirement, so that backups of that age still open. It is also
+    kept while a row is wrapped under an older generation, or while an app answers `GenerationNeeded` with yes.
 
     Raises:
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
-    access.require(actor, access.Action.MAINTAIN, keyring.alone(current_studio_id()))
+    access.require(actor, access.Action.MAINTAIN, keyring.lock_keys(current_studio_id()))
     due = StudioKey.objects.filter(
         destroyed_at=None, retired_at__lt=timezone.now() - timedelta(days=settings.RETIRED_KEYS_DAYS)
     )
     gone: list[UUID] = []
-    if not due.exists() or left_on_older():
+    if not due.exists() or count_outdated():
         return gone
     for generation in due.select_for_update():
         if not any(GenerationNeeded(generation).answers()):
@@ -139,15 +141,17 @@ def destroy_due_generations(*, actor: Actor) -> list[UUID]:
 
 
 def destroy_generation(key: StudioKey, *, actor: Actor, reason: str) -> KeyTombstone:
-    """Empties a generation and has its half on the shelf destroyed at the commit. Part of another service's act."""
+    """Empties a generation, and destroys its share after the commit. Called within another service's write."""
     StudioKey.objects.filter(pk=key.pk).update(
         wrapped_key=b"", wrapped_private_key=b"", destroyed_at=timezone.now()
     )
-    return record_tombstone(Shredded.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id)
+    return record_tombstone(
+        TombstoneKind.GENERATION, key.id, reason=reason, actor=actor, studio_id=key.studio_id
+    )
 
 
 def wrapped_columns() -> list[tuple[type[Model], str, str]]:
-    """Returns model, column and kind of each column that a model declares in `studio_wrapped`."""
+    """Returns model, column and kind of every column that models declare in `studio_wrapped`."""
     return [
         (model, column, kind)
         for model in apps.get_models()
@@ -156,16 +160,16 @@ def wrapped_columns() -> list[tuple[type[Model], str, str]]:
     ]
 
 
-class _Start(Func):
-    """The first bytes of a bytea column: form and generation of what is wrapped."""
+class _Prefix(Func):
+    """The first 17 bytes of a bytea column: the format byte and the generation's id of a wrapped key."""
 
     function = "substring"
     template = "%(function)s(%(expressions)s from 1 for 17)"
     output_field = BinaryField()
 
 
-def _older(model: type[Model], column: str, key: StudioKey) -> QuerySet[Any]:
-    rows = model._default_manager.annotate(key_start=_Start(column)).exclude(**{column: b""})
+def _outdated_rows(model: type[Model], column: str, key: StudioKey) -> QuerySet[Any]:
+    rows = model._default_manager.annotate(key_prefix=_Prefix(column)).exclude(**{column: b""})
     for form in keyring.FORMS:
-        rows = rows.exclude(key_start=form + bytes(key.id.bytes))
+        rows = rows.exclude(key_prefix=form + bytes(key.id.bytes))
     return rows.order_by("pk")

@@ -1,6 +1,6 @@
-"""Writes that follow a change of the root key: every studio's keys, and the platform's seed, are put under the new one.
+"""Re-wraps all studio keys and the platform's seed after a change of the root key.
 
-Old and new key both open meanwhile. What is left to do is what still names another key, so a run that dies is run again.
+Both root keys open meanwhile. The remaining work is found by `root_key_id`, so an interrupted run is simply run again.
 """
 
 from collections.abc import Callable
@@ -23,34 +23,34 @@ from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import studio_ids
 
 PASSES = 3
-"""Rows that somebody else holds are looked for again, so often."""
+"""Attempts for rows that another transaction has locked."""
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """Result of a run: `moved` rows were rewrapped, `checked` rows opened under the current key."""
+    """Result of a run: `rewrapped` rows were changed, `checked` rows open under the current root key."""
 
     root_key_id: str
-    moved: int
+    rewrapped: int
     checked: int
 
 
 def rewrap_under_root(
     *, actor: Actor, on_studio: Callable[[int, int], object] = lambda done, of: None
 ) -> Rotation:
-    """Puts everything under the root key that wraps now, and then sees of every row that it opens.
+    """Re-wraps everything under the current root key, then checks that every row opens.
 
     Raises:
-        KeyRefused, KeysUnavailable: a row does not open, or a holder does not answer; what was done stays, run it again.
-        Conflict: rows were held by somebody else all the time; run it again.
+        KeyRefused, KeysUnavailable: a row does not open, or a holder does not answer; finished rows stay, run it again.
+        Conflict: other transactions kept rows locked; run it again.
         Forbidden: `actor` is not the system.
     """
-    ids, moved = studio_ids("root key rotation"), 0
-    _carry_seed()
+    ids, rewrapped = studio_ids("root key rotation"), 0
+    _rewrap_seed()
     for done, studio_id in enumerate(ids, start=1):
         for _ in range(PASSES):
             with studio_scope(UUID(str(studio_id))):
-                moved += _move(actor)
+                rewrapped += _rewrap_studio(actor)
         on_studio(done, len(ids))
     checked, wanted = 0, root_key().id
     for studio_id in ids:
@@ -62,7 +62,7 @@ def rewrap_under_root(
                     bytes(key.wrapped_key), root_key_id=wanted, kind=keyring.STUDIO, id_=UUID(str(key.id))
                 )
                 checked += 1
-    if moved:
+    if rewrapped:
         with transaction.atomic():
             record(
                 Act.ROOT_KEY_ROTATED,
@@ -70,25 +70,25 @@ def rewrap_under_root(
                 studio_id=None,
                 object_type="storage.RootKey",
                 object_id=wanted[:64],
-                details={"moved": moved, "checked": checked},
+                details={"rewrapped": rewrapped, "checked": checked},
             )
-    return Rotation(wanted, moved, checked)
+    return Rotation(wanted, rewrapped, checked)
 
 
-def _move(actor: Actor) -> int:
-    wanted, moved = root_key().id, 0
+def _rewrap_studio(actor: Actor) -> int:
+    wanted, rewrapped = root_key().id, 0
     rows = StudioKey.objects.filter(destroyed_at=None).exclude(root_key_id=wanted)
     for key in rows.select_for_update(skip_locked=True).order_by("id"):
-        if not moved:
+        if not rewrapped:
             access.require(actor, access.Action.MAINTAIN, Studio.objects.get(pk=key.studio_id))
         keyring.rewrap_root(key)
         key.save(update_fields=["root_key_id", "wrapped_key"])
-        moved += 1
-    return moved
+        rewrapped += 1
+    return rewrapped
 
 
-def _carry_seed() -> None:
-    """Takes the platform's seed along: into the database, or into the file that the root key is now in."""
+def _rewrap_seed() -> None:
+    """Copies the platform's seed to the new place of the root key: the database, or the root key file."""
     current = root_key().current
     with transaction.atomic():
         if not isinstance(current, FileRootKey):

@@ -7,10 +7,10 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy
 
-from control_plane.keys.configured import key_shelf, root_key
-from control_plane.keys.models import KeyTombstone, Shredded, StudioKey
-from control_plane.keys.services.generations import left_on_older
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.configured import key_share_store, root_key
+from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
+from control_plane.keys.services.generations import count_outdated
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.recordings.shredding import count_pending_classes
 
 NEWEST = 10
@@ -35,7 +35,7 @@ class KeyFacts:
 
     generations: list[Generation]
     root: str
-    shelf: str
+    share_store: str
     waiting: int
     destroyed: list[KeyTombstone]
     left: int
@@ -78,9 +78,11 @@ def key_facts() -> KeyFacts:
             for key in StudioKey.objects.order_by("-created_at")
         ],
         root=root_key().kind,
-        shelf="a folder on the server" if isinstance(key_shelf(), FolderShelf) else "a database of its own",
-        waiting=left_on_older(),
-        destroyed=list(KeyTombstone.objects.exclude(what=Shredded.GENERATION)[:NEWEST]),
+        share_store="a folder on the server"
+        if isinstance(key_share_store(), FolderShareStore)
+        else "a database of its own",
+        waiting=count_outdated(),
+        destroyed=list(KeyTombstone.objects.exclude(kind=TombstoneKind.GENERATION)[:NEWEST]),
         left=count_pending_classes(),
         keep_days=settings.RETIRED_KEYS_DAYS,
     )

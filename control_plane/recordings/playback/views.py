@@ -277,8 +277,8 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
 
 
 def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, replay: Replay) -> bytes:
-    with vault.opening(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as opening:
-        return opening.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
+    with vault.release_keys(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as release:
+        return release.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 
 def _read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from control_plane.config import checks
 from control_plane.config.env import Env
-from control_plane.keys.configured import shelf_at
+from control_plane.keys.configured import share_store_at
 
 
 def test_a_short_or_missing_secret_key_is_an_error(settings: Any) -> None:
@@ -45,40 +45,40 @@ def test_a_shelf_in_the_database_of_everything_else_is_an_error(
 ) -> None:
     """Its backups hold the wrapped keys: with the halves beside them, nothing is ever destroyed."""
     for url in (settings.ENV.database_url, settings.ENV.database_owner_url):
-        settings.KEY_SHELF_URL = url
-        (found,) = checks.check_key_shelf()
+        settings.KEY_SHARES_URL = url
+        (found,) = checks.check_key_share_store()
         assert found.id == "threedance.E016"
         assert "other tables" in found.msg
         assert url not in found.msg
         with pytest.raises(SystemCheckError, match="E016"):
             checks.refuse_unsafe_start()
-    shelf_at(settings.ENV.database_url).close()  # type: ignore[attr-defined]
-    shelf_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
+    share_store_at(settings.ENV.database_url).close()  # type: ignore[attr-defined]
+    share_store_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
 
 
 def test_init_keys_makes_no_shelf_where_none_may_be(transactional_db: None, settings: Any) -> None:
-    settings.KEY_SHELF_URL = settings.ENV.database_owner_url
+    settings.KEY_SHARES_URL = settings.ENV.database_owner_url
     with pytest.raises(CommandError, match="other tables"):
         call_command("init_keys")
-    shelf_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
+    share_store_at(settings.ENV.database_owner_url).close()  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('public.key_shelf')")
+        cursor.execute("SELECT to_regclass('public.key_shares')")
         assert cursor.fetchone() == (None,)
 
 
 def test_a_shelf_among_what_is_backed_up_is_an_error(settings: Any, tmp_path: Path) -> None:
-    assert checks.check_key_shelf() == []
+    assert checks.check_key_share_store() == []
     settings.OBJECT_STORE_URL = f"file://{tmp_path}/objects"
-    settings.KEY_SHELF_URL = f"file://{tmp_path}/objects/keys/shelf"
-    assert "among the recordings" in checks.check_key_shelf()[0].msg
-    settings.KEY_SHELF_URL = f"file://{tmp_path}/postgres/shelf"
-    assert checks.check_key_shelf() == []
+    settings.KEY_SHARES_URL = f"file://{tmp_path}/objects/keys/key-shares"
+    assert "among the recordings" in checks.check_key_share_store()[0].msg
+    settings.KEY_SHARES_URL = f"file://{tmp_path}/postgres/shelf"
+    assert checks.check_key_share_store() == []
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("18")
-    assert "files of a database" in checks.check_key_shelf()[0].msg
-    settings.KEY_SHELF_URL = "postgresql://shelf@127.0.0.1:9/nowhere?connect_timeout=1"
-    assert "does not answer" in checks.check_key_shelf()[0].msg
-    shelf_at(settings.KEY_SHELF_URL).close()  # type: ignore[attr-defined]
+    assert "files of a database" in checks.check_key_share_store()[0].msg
+    settings.KEY_SHARES_URL = "postgresql://shelf@127.0.0.1:9/nowhere?connect_timeout=1"
+    assert "does not answer" in checks.check_key_share_store()[0].msg
+    share_store_at(settings.KEY_SHARES_URL).close()  # type: ignore[attr-defined]
 
 
 def test_missing_assets_are_a_warning(settings: Any, tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(scene: Scene, 
         # Before the replay below, which is on record as well.
         last = Entry.objects.order_by("-sequence")[0]
         replay = touch_replay(scene.session, actor=scene.cast.vera.actor)
-        with vault.opening(
+        with vault.release_keys(
             scene.cast.vera.actor, vault.Purpose.REPLAY, scene.session, entry_id=replay.entry_id
-        ) as opening:
-            opened = opening.content_key(bytes(row.wrapped_key), segment_id=row.id)
+        ) as release:
+            opened = release.content_key(bytes(row.wrapped_key), segment_id=row.id)
         assert opened == made.key
         assert not PendingSegment.objects.exists()
     assert last.action == "footage.committed"

@@ -36,17 +36,17 @@ def test_a_wrapped_key_opens_for_nothing_else() -> None:
 
 
 def test_a_key_with_a_half_is_another_for_each_key_half_kind_and_id() -> None:
-    key, half = key_wrapping.new_key(), key_wrapping.new_key()
+    key, share = key_wrapping.new_key(), key_wrapping.new_key()
     asked = [
-        (key, half, "class", A),
-        (key_wrapping.new_key(), half, "class", A),
+        (key, share, "class", A),
+        (key_wrapping.new_key(), share, "class", A),
         (key, key_wrapping.new_key(), "class", A),
         (key, bytes(32), "class", A),
-        (key, half, "studio", A),
-        (key, half, "class", B),
+        (key, share, "studio", A),
+        (key, share, "class", B),
     ]
-    made = {key_wrapping.with_half(*both, kind=kind, id_=id_) for *both, kind, id_ in asked}
-    assert len(made | {key, half}) == len(asked) + 2
+    made = {key_wrapping.combine_with_share(*both, kind=kind, id_=id_) for *both, kind, id_ in asked}
+    assert len(made | {key, share}) == len(asked) + 2
 
 
 @given(position=st.integers(0, 34), bit=st.integers(0, 7))
@@ -82,7 +82,7 @@ def test_a_root_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert again.unwrap(root.wrap(b"secret", kind="studio", id_=A), kind="studio", id_=A) == b"secret"
     assert root.id == again.id
     assert root.seed() == again.seed()
-    assert key_wrapping.derived(again.seed() or b"", "one") != key_wrapping.derived(
+    assert key_wrapping.derive(again.seed() or b"", "one") != key_wrapping.derive(
         again.seed() or b"", "other"
     )
 
@@ -116,12 +116,12 @@ def test_a_missing_root_key_file_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_seal_opens_with_its_private_half_only() -> None:
-    pair = seal.new_pair()
+    pair = seal.new_key_pair()
     sealed = seal.seal(pair.public, b"0123456789abcdef")
     assert len(sealed) == 64
     assert seal.open_seal(pair.private, sealed) == b"0123456789abcdef"
     with pytest.raises(KeyRefused):
-        seal.open_seal(seal.new_pair().private, sealed)
+        seal.open_seal(seal.new_key_pair().private, sealed)
     with pytest.raises(KeyRefused):
         seal.open_seal(pair.private, sealed[:-1])
     with pytest.raises(KeyRefused):

@@ -15,7 +15,7 @@ from control_plane.keys.errors import KeyRefused, KeysUnavailable, RootRefused
 from control_plane.keys.roots import file as files
 from control_plane.keys.roots.file import FileRootKey, create_root_key
 from control_plane.keys.roots.kms import KmsRootKey
-from control_plane.keys.roots.root import RootKey, RootRing
+from control_plane.keys.roots.root_key import RootKey, RootKeyring
 from control_plane.keys.roots.transit import TransitRootKey
 from tests.rigs.ports import refusing_port
 from tests.rigs.transit import Transit, transit
@@ -99,7 +99,7 @@ def test_a_root_key_that_cannot_be_used_is_no_fault_of_what_is_opened(tmp_path: 
     """Else what an agent sends meanwhile is taken for damaged."""
     path = tmp_path / "root.key"
     create_root_key(path)
-    ring = RootRing(FileRootKey(path))
+    ring = RootKeyring(FileRootKey(path))
     wrapped = ring.wrap(b"secret", kind="studio", id_=A)
     with pytest.raises(RootRefused, match="THREEDANCE_ROOT_KEY_OLDER"):
         ring.unwrap(wrapped, root_key_id="root-gone", kind="studio", id_=A)
@@ -148,14 +148,14 @@ def test_a_ring_wraps_with_the_current_and_opens_with_whichever_it_was(
 ) -> None:
     create_root_key(tmp_path / "root.key")
     old, new = FileRootKey(tmp_path / "root.key"), TransitRootKey(vault.url, token_file=token)
-    wrapped = RootRing(old).wrap(b"secret", kind="studio", id_=A)
-    ring = RootRing(new, (old,))
+    wrapped = RootKeyring(old).wrap(b"secret", kind="studio", id_=A)
+    ring = RootKeyring(new, (old,))
     assert ring.unwrap(wrapped, root_key_id=old.id, kind="studio", id_=A) == b"secret"
     again = ring.wrap(b"secret", kind="studio", id_=A)
     assert again.startswith(b"vault:v1:")
     assert ring.unwrap(again, root_key_id=ring.id, kind="studio", id_=A) == b"secret"
     with pytest.raises(KeyRefused, match="THREEDANCE_ROOT_KEY_OLDER"):
-        RootRing(new).unwrap(wrapped, root_key_id=old.id, kind="studio", id_=A)
+        RootKeyring(new).unwrap(wrapped, root_key_id=old.id, kind="studio", id_=A)
 
 
 # --- the file -------------------------------------------------------------------------------------------------------

@@ -20,13 +20,13 @@ from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import key_wrapping, keyring, seal, vault
 from control_plane.keys import services as keys_services
-from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.configured import key_share_store, root_key
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused
 from control_plane.keys.models import StudioKey
 from control_plane.keys.roots.file import create_root_key
 from control_plane.keys.services import generations as service_of_keys
-from control_plane.keys.shelf.folder import FolderShelf
-from control_plane.keys.vault import NotOnRecord, Opening, Purpose
+from control_plane.keys.shares.folder import FolderShareStore
+from control_plane.keys.vault import KeyRelease, Purpose, ReleaseNotAudited
 from control_plane.recordings.models import ClassSession
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
@@ -53,8 +53,8 @@ class Footage:
 
     def arrive(self, content_key: bytes, **changes: Any) -> bytes:
         recipient = changes.get("recipient") or vault.recipient()
-        with vault.opening(self.cast.agent, Purpose.INGEST, self.session) as opening:
-            return opening.rewrapped(
+        with vault.release_keys(self.cast.agent, Purpose.INGEST, self.session) as release:
+            return release.rewrap(
                 changes.get("sealed") or seal.seal(recipient.public_key, content_key),
                 recipient_key_id=changes.get("recipient_key_id") or recipient.id,
                 segment_id=self.segment_id,
@@ -74,8 +74,8 @@ class Footage:
         actor = changes.get("actor", self.cast.vera.actor)
         session = changes.get("session", self.session)
         entry_id = changes["entry_id"] if "entry_id" in changes else self.on_record(actor)
-        with vault.opening(actor, Purpose.REPLAY, session, entry_id=entry_id) as opening:
-            return opening.content_key(
+        with vault.release_keys(actor, Purpose.REPLAY, session, entry_id=entry_id) as release:
+            return release.content_key(
                 changes.get("segment_key", self.segment_key),
                 segment_id=changes.get("segment_id", self.segment_id),
             )
@@ -119,7 +119,7 @@ def test_no_replay_without_its_own_entry(scope: Cast) -> None:
         object_id=mine.session.id,
     )
     for entry_id in (None, new_id(), *strangers, wrong_act.id):
-        with pytest.raises(NotOnRecord):
+        with pytest.raises(ReleaseNotAudited):
             mine.open(entry_id=entry_id)
 
 
@@ -128,14 +128,16 @@ def test_an_opening_is_had_from_the_vault_alone_and_ends_with_its_transaction(ca
         footage = Footage(cast)
     given: dict[str, Any] = {"actor": cast.vera.actor, "purpose": Purpose.REPLAY, "subject": footage.session}
     for token in (None, object(), vault):
-        with pytest.raises(NotOnRecord):
-            Opening(token, **given)
+        with pytest.raises(ReleaseNotAudited):
+            KeyRelease(token, **given)
     with studio_scope(cast.studio.id):
         entry_id = footage.on_record(cast.vera.actor)
-        with vault.opening(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id) as opening:
-            assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
-        with pytest.raises(NotOnRecord, match="ended"):
-            opening.content_key(footage.segment_key, segment_id=footage.segment_id)
+        with vault.release_keys(
+            cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id
+        ) as release:
+            assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+        with pytest.raises(ReleaseNotAudited, match="ended"):
+            release.content_key(footage.segment_key, segment_id=footage.segment_id)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -144,22 +146,22 @@ def test_an_opening_does_not_outlive_the_transaction_of_its_entry(committed: Cas
     with studio_scope(cast.studio.id):
         footage = Footage(cast)
         entry_id = footage.on_record(cast.vera.actor)
-    manager = vault.opening(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id)
+    manager = vault.release_keys(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id)
     with studio_scope(cast.studio.id):
-        opening = manager.__enter__()
-        assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
-    opening._secret = b""
-    with studio_scope(cast.studio.id), pytest.raises(NotOnRecord, match="another transaction"):
-        opening.content_key(footage.segment_key, segment_id=footage.segment_id)
+        release = manager.__enter__()
+        assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+    release._secret = b""
+    with studio_scope(cast.studio.id), pytest.raises(ReleaseNotAudited, match="another transaction"):
+        release.content_key(footage.segment_key, segment_id=footage.segment_id)
 
 
 def test_a_check_is_put_on_record_before_its_first_key(scope: Cast) -> None:
     footage = Footage(scope)
     before = len(acts())
-    with vault.opening(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as opening:
+    with vault.release_keys(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as release:
         assert acts()[before:] == ["key.opened"]
-        assert opening.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
-    with pytest.raises(Forbidden), vault.opening(scope.alice.actor, Purpose.CHECK, footage.session):
+        assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+    with pytest.raises(Forbidden), vault.release_keys(scope.alice.actor, Purpose.CHECK, footage.session):
         pass
 
 
@@ -167,9 +169,9 @@ def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scop
     footage = Footage(scope)
     (last,) = Entry.objects.filter(action="key.opened")
     assert last.details == {"purpose": "ingest", "segments": [str(footage.segment_id)]}
-    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening:
+    with vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release:
         sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
-        opening.rewrapped(sealed, recipient_key_id=vault.recipient().id, segment_id=footage.segment_id)
+        release.rewrap(sealed, recipient_key_id=vault.recipient().id, segment_id=footage.segment_id)
         record(
             Act.FOOTAGE_COMMITTED,
             actor=scope.agent,
@@ -182,8 +184,8 @@ def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scop
 
 
 def test_every_purpose_has_a_right_and_acts(scope: Cast) -> None:
-    assert set(vault.RULES) == set(Purpose)
-    assert all(rule.acts for rule in vault.RULES.values())
+    assert set(vault.RELEASE_RULES) == set(Purpose)
+    assert all(rule.audit_events for rule in vault.RELEASE_RULES.values())
 
 
 # --- what opens with what -------------------------------------------------------------------------------------------
@@ -213,27 +215,27 @@ def test_a_class_without_its_key_is_destroyed(scope: Cast, gone: bytes) -> None:
 def test_a_class_opens_only_together_with_its_half_on_the_shelf(scope: Cast) -> None:
     footage = Footage(scope)
     assert footage.open() == CONTENT_KEY
-    key_shelf().destroy([footage.session.id])
+    key_share_store().destroy([footage.session.id])
     with pytest.raises(KeyDestroyed):
         footage.open()
     lost = Footage(scope)
     next(Path(root_folder(scope)).rglob(lost.session.id.hex)).unlink()
     with pytest.raises(KeyLost, match="copy"):
         lost.open()
-    # Asking for the half is not enough: with one that somebody made up it must not open either.
-    key_shelf().keep(lost.session.id, os.urandom(32))
+    # Asking for the share is not enough: with one that somebody made up it must not open either.
+    key_share_store().restore(lost.session.id, os.urandom(32))
     with pytest.raises(KeyRefused, match="does not open"):
         lost.open()
 
 
 def root_folder(scope: Cast) -> Path:
-    folder: Path = key_shelf().folder  # type: ignore[attr-defined]
+    folder: Path = key_share_store().folder  # type: ignore[attr-defined]
     return folder
 
 
 def test_a_generation_opens_only_together_with_its_half_on_the_shelf(scope: Cast) -> None:
     footage = Footage(scope)
-    key_shelf().destroy([vault.recipient().id])
+    key_share_store().destroy([vault.recipient().id])
     with pytest.raises(KeyDestroyed):
         footage.open()
 
@@ -241,9 +243,9 @@ def test_a_generation_opens_only_together_with_its_half_on_the_shelf(scope: Cast
 def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_with_one(scope: Cast) -> None:
     key: StudioKey = StudioKey.objects.get()
     root, secret, class_secret = root_key(), key_wrapping.new_key(), key_wrapping.new_key()
-    pair = seal.new_pair()
+    pair = seal.new_key_pair()
     StudioKey.objects.update(
-        shelved=False,
+        has_share=False,
         wrapped_key=root.wrap(secret, kind="studio", id_=key.id),
         wrapped_private_key=key_wrapping.wrap(secret, pair.private, kind="studio-private", id_=key.id),
         public_key=pair.public,
@@ -260,35 +262,35 @@ def test_the_first_form_of_keys_without_a_shelf_still_opens_and_is_rewrapped_wit
     footage.session.room, footage.session.requested_at = room, timezone.now()
     footage.session.save(force_insert=True)
     assert service_of_keys.rewrap_batch(actor=Actor.system("tests")) == 1
-    assert service_of_keys.left_on_older() == 0
-    key_shelf().take(footage.session.id)
+    assert service_of_keys.count_outdated() == 0
+    key_share_store().get(footage.session.id)
     footage.session.refresh_from_db()
     assert footage.open() == CONTENT_KEY
 
 
 def test_a_first_form_whose_half_was_placed_by_a_batch_that_died_is_rewrapped(scope: Cast) -> None:
     id_, secret = new_id(), key_wrapping.new_key()
-    half = key_shelf().place(id_)
+    share = key_share_store().create(id_)
     wrapped = keyring.wrap(secret, kind="store", id_=id_)
-    keyring.shelve(id_)
-    assert key_shelf().take(id_) == half
-    key_shelf().destroy([id_])
+    keyring.ensure_share(id_)
+    assert key_share_store().get(id_) == share
+    key_share_store().destroy([id_])
     with pytest.raises(KeyDestroyed):
-        keyring.shelve(id_)
+        keyring.ensure_share(id_)
     assert keyring.unwrap(wrapped, kind="store", id_=id_) == secret
 
 
 def test_a_key_costs_a_viewer_little(scope: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 viewers ask 400 times a second: two queries, of which one is for the record, and two small files."""
     footage, taken = Footage(scope), []
-    entry_id, real = footage.on_record(scope.vera.actor), FolderShelf.take
+    entry_id, real = footage.on_record(scope.vera.actor), FolderShareStore.get
     footage.open(entry_id=entry_id)
 
-    def take(shelf: FolderShelf, id_: UUID) -> bytes:
+    def take(share_store: FolderShareStore, id_: UUID) -> bytes:
         taken.append(id_)
-        return real(shelf, id_)
+        return real(share_store, id_)
 
-    monkeypatch.setattr(FolderShelf, "take", take)
+    monkeypatch.setattr(FolderShareStore, "get", take)
     monkeypatch.setattr("control_plane.keys.vault.access.require", lambda *_: None)
     with CaptureQueriesContext(connection) as asked:
         footage.open(entry_id=entry_id)
@@ -310,7 +312,7 @@ def test_an_agent_seals_to_an_old_generation_and_is_still_heard(scope: Cast) -> 
 
 def test_a_seal_to_somebody_else_is_refused(scope: Cast) -> None:
     footage = Footage(scope)
-    stranger = seal.new_pair()
+    stranger = seal.new_key_pair()
     with pytest.raises(KeyRefused):
         footage.arrive(b"", sealed=seal.seal(stranger.public, CONTENT_KEY))
     with pytest.raises(NotFound):
@@ -320,15 +322,18 @@ def test_a_seal_to_somebody_else_is_refused(scope: Cast) -> None:
 def test_what_waits_in_the_database_dies_with_its_class(scope: Cast) -> None:
     footage = Footage(scope)
     sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
-    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening:
-        held = opening.held(sealed, segment_id=footage.segment_id)
+    with vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release:
+        held = release.wrap_sealed(sealed, segment_id=footage.segment_id)
         assert sealed not in held
-        assert opening.let_go(held, segment_id=footage.segment_id) == sealed
+        assert release.unwrap_sealed(held, segment_id=footage.segment_id) == sealed
         with pytest.raises(KeyRefused):
-            opening.let_go(held, segment_id=new_id())
-    key_shelf().destroy([footage.session.id])
-    with vault.opening(scope.agent, Purpose.INGEST, footage.session) as opening, pytest.raises(KeyDestroyed):
-        opening.let_go(held, segment_id=footage.segment_id)
+            release.unwrap_sealed(held, segment_id=new_id())
+    key_share_store().destroy([footage.session.id])
+    with (
+        vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release,
+        pytest.raises(KeyDestroyed),
+    ):
+        release.unwrap_sealed(held, segment_id=footage.segment_id)
 
 
 def test_a_key_does_not_open_in_another_studio(cast: Cast, other: Cast) -> None:
@@ -343,9 +348,9 @@ def test_a_key_does_not_open_in_another_studio(cast: Cast, other: Cast) -> None:
 def test_another_root_key_opens_nothing_and_says_so(scope: Cast, tmp_path: Path, settings: Any) -> None:
     footage = Footage(scope)
     create_root_key(tmp_path / "other.key")
-    settings.KEY_SHELF_URL = f"file://{settings.ROOT_KEY_FILE.parent / 'shelf'}"
+    settings.KEY_SHARES_URL = f"file://{settings.ROOT_KEY_FILE.parent / 'key-shares'}"
     settings.ROOT_KEY_FILE = tmp_path / "other.key"
-    keyring.unwrapped.forget()
+    keyring.key_cache.forget()
     with pytest.raises(KeyRefused, match="root key root-"):
         footage.open()
 
@@ -357,8 +362,8 @@ def test_a_secret_of_the_studio_comes_back_and_is_no_way_to_footage(scope: Cast)
     with pytest.raises(KeyRefused):
         vault.open_secret(wrapped, kind="store", id_=new_id())
     footage = Footage(scope)
-    for kind in sorted(vault.OURS):
-        with pytest.raises(NotOnRecord):
+    for kind in sorted(vault.RELEASED_KINDS):
+        with pytest.raises(ReleaseNotAudited):
             vault.open_secret(bytes(footage.session.wrapped_key), kind=kind, id_=footage.session.id)
 
 

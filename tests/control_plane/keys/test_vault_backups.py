@@ -1,4 +1,4 @@
-"""Backups from before a shred: whoever restores them finds no picture, and the shelf is made up for."""
+"""Backups from before a shred: whoever restores them finds no picture, and the share store is made up for."""
 
 import secrets
 import shutil
@@ -14,12 +14,12 @@ from django.db import connection
 
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.keys.configured import key_shelf
+from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyDestroyed
 from control_plane.keys.models import KeyTombstone
 from control_plane.keys.roots.file import FileRootKey
 from control_plane.keys.services.key_check import check_all_keys
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import shred_studio
 from launcher.postgres import find_binaries
@@ -78,11 +78,11 @@ def test_no_backup_from_before_a_shred_shows_a_picture(
     (waiting,) = scene.cuts(tmp_path / "late", "right", each=2)
     announced(scene, waiting)
     objects = Path(settings.OBJECT_STORE_URL.removeprefix("file://"))
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
+    share_store = key_share_store()
+    assert isinstance(share_store, FolderShareStore)
     dump(tmp_path / "before.sql")
     shutil.copytree(objects, tmp_path / "objects before")
-    shutil.copytree(shelf.folder, tmp_path / "shelf before")
+    shutil.copytree(share_store.folder, tmp_path / "shares before")
     under, root = str(scene.session.id), FileRootKey(settings.ROOT_KEY_FILE)
 
     if what == "class":
@@ -94,17 +94,20 @@ def test_no_backup_from_before_a_shred_shows_a_picture(
 
     loot = thief.rifled(restore(tmp_path / "before.sql", restored))
     assert len(loot.segments) == 2
-    # Whoever has the shelf of that day as well sees everything: the search is a good one, and so is the backup.
-    whole = thief.stolen_keys(loot, root, FolderShelf(tmp_path / "shelf before"))
+    # Whoever has the share store of that day as well sees everything: the search is a good one, and so is the backup.
+    whole = thief.stolen_keys(loot, root, FolderShareStore(tmp_path / "shares before"))
     assert thief.pictures(tmp_path / "objects before", whole, under=under) == 3
-    # With the shelf as it is now, and all else of then: nothing.
-    left = thief.stolen_keys(loot, root, shelf)
+    # With the share store as it is now, and all else of then: nothing.
+    left = thief.stolen_keys(loot, root, share_store)
     assert thief.pictures(tmp_path / "objects before", left, under=under) == 0
     assert not [key for key in left if len(key) == 16]
     # Nor with everything of now.
     connection.close()
     now = thief.rifled(POSTGRES.urls(DATABASE).superuser)
-    assert thief.pictures(tmp_path / "objects before", thief.stolen_keys(now, root, shelf), under=under) == 0
+    assert (
+        thief.pictures(tmp_path / "objects before", thief.stolen_keys(now, root, share_store), under=under)
+        == 0
+    )
 
 
 def test_a_database_from_before_a_shred_learns_what_was_destroyed(scene: Scene) -> None:
@@ -117,31 +120,31 @@ def test_a_database_from_before_a_shred_learns_what_was_destroyed(scene: Scene) 
         ClassSession.objects.filter(pk=scene.session.pk).update(wrapped_key=before, title="Ballet")
     found = check_all_keys(actor=Actor.system("tests"))
     assert (found.destroyed, found.lost) == (1, [])
-    assert check_all_keys(actor=Actor.system("tests"), mend=True).mended
+    assert check_all_keys(actor=Actor.system("tests"), mark_destroyed=True).marked
     assert not scene.reread().wrapped_key
     assert check_all_keys(actor=Actor.system("tests")).destroyed == 0
 
 
 def test_a_shelf_from_before_a_shred_is_destroyed_again(scene: Scene, tmp_path: Path) -> None:
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    shutil.copytree(shelf.folder, tmp_path / "older")
+    share_store = key_share_store()
+    assert isinstance(share_store, FolderShareStore)
+    shutil.copytree(share_store.folder, tmp_path / "older")
     shred(scene)
-    shutil.rmtree(shelf.folder)
-    shutil.copytree(tmp_path / "older", shelf.folder)
-    key_shelf().take(UUID(str(scene.session.id)))
+    shutil.rmtree(share_store.folder)
+    shutil.copytree(tmp_path / "older", share_store.folder)
+    key_share_store().get(UUID(str(scene.session.id)))
     check_all_keys(actor=Actor.system("tests"))
     with pytest.raises(KeyDestroyed):
-        key_shelf().take(UUID(str(scene.session.id)))
+        key_share_store().get(UUID(str(scene.session.id)))
 
 
 def test_a_lost_shelf_is_named_and_comes_back_from_its_copy(scene: Scene, tmp_path: Path) -> None:
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    shutil.rmtree(shelf.folder)
-    with pytest.raises(CommandError, match="key_shelf restore"):
+    share_store = key_share_store()
+    assert isinstance(share_store, FolderShareStore)
+    call_command("key_shares", "copy", str(tmp_path / "copy"))
+    shutil.rmtree(share_store.folder)
+    with pytest.raises(CommandError, match="key_shares restore"):
         call_command("check_keys")
-    call_command("key_shelf", "restore", str(tmp_path / "copy"))
+    call_command("key_shares", "restore", str(tmp_path / "copy"))
     call_command("check_keys")
-    key_shelf().take(UUID(str(scene.session.id)))
+    key_share_store().get(UUID(str(scene.session.id)))

@@ -16,13 +16,13 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring, services, vault
-from control_plane.keys.configured import key_shelf
+from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeysUnavailable, RootRefused
 from control_plane.keys.models import KeyTombstone, StudioKey
 from control_plane.keys.roots.file import FileRootKey, create_root_key
 from control_plane.keys.services import generations
 from control_plane.keys.services.key_check import check_all_keys
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.keys.tasks import sweep_keys
 from control_plane.recordings import services as recordings
 from control_plane.recordings import tasks as recording_tasks
@@ -41,16 +41,16 @@ def opens(session: ClassSession) -> bytes:
     return keyring.unwrap(bytes(row.wrapped_key), kind=keyring.CLASS, id_=row.id)
 
 
-def shelf_folder() -> Path:
-    shelf = key_shelf()
-    assert isinstance(shelf, FolderShelf)
-    return shelf.folder
+def share_folder() -> Path:
+    share_store = key_share_store()
+    assert isinstance(share_store, FolderShareStore)
+    return share_store.folder
 
 
 def test_viewers_are_told_no_folder_of_the_server(committed: Cast, tmp_path: Path, caplog: Any) -> None:
-    folder = shelf_folder()
+    folder = share_folder()
     with pytest.raises(KeyLost) as lost:
-        FolderShelf(folder).take(UUID(int=1))
+        FolderShareStore(folder).get(UUID(int=1))
     with pytest.raises(RootRefused) as gone:
         FileRootKey(tmp_path / "gone.key")
     for error in (lost.value, gone.value, KeysUnavailable(f"{tmp_path} is away")):
@@ -73,11 +73,11 @@ def test_a_studio_whose_keys_are_lost_keeps_no_other_from_being_swept(committed:
             services.rotate_studio_key(cast.studio, actor=cast.alice.actor)
     with studio_scope(casts[1].studio.id):
         lost = ClassSession.objects.get()
-    next(shelf_folder().rglob(UUID(str(lost.id)).hex)).unlink()
+    next(share_folder().rglob(UUID(str(lost.id)).hex)).unlink()
     sweep_keys()
     for cast in casts:
         with studio_scope(cast.studio.id):
-            assert generations.left_on_older() == (1 if cast is casts[1] else 0)
+            assert generations.count_outdated() == (1 if cast is casts[1] else 0)
 
 
 def test_a_class_that_cannot_be_removed_keeps_no_other_studio_waiting(
@@ -108,7 +108,7 @@ def test_a_class_that_cannot_be_removed_keeps_no_other_studio_waiting(
 
 
 def aged_database(scene: Scene) -> tuple[bytes, StudioKey]:
-    """Rotates, lets the old generation end, and puts the database back to before all of it; the shelf stays."""
+    """Rotates, lets the old generation end, and puts the database back to before all of it; the share store stays."""
     cast = scene.cast
     with studio_scope(cast.studio.id):
         before, old = bytes(scene.reread().wrapped_key), StudioKey.objects.get()
@@ -137,12 +137,12 @@ def test_mending_a_database_that_is_too_old_destroys_nothing_that_a_newer_one_op
     scene = make_scene(committed)
     scene.stop()
     newest, new = aged_database(scene)
-    found = check_all_keys(actor=SYSTEM, mend=True)
+    found = check_all_keys(actor=SYSTEM, mark_destroyed=True)
     assert found.lost == [f"class {scene.session.id}"]
     with studio_scope(committed.studio.id):
-        assert not KeyTombstone.objects.filter(what="class").exists()
+        assert not KeyTombstone.objects.filter(kind="class").exists()
         assert scene.reread().wrapped_key, "it is not this database that may say that it is gone"
-        key_shelf().take(UUID(str(scene.session.id)))
+        key_share_store().get(UUID(str(scene.session.id)))
         # The newer backup, which somebody finds after all.
         StudioKey.objects.filter(retired_at=None).update(retired_at=timezone.now())
         new.save(force_insert=True)
@@ -154,7 +154,7 @@ def test_a_studio_whose_current_keys_are_found_destroyed_gets_new_ones(committed
     scene = make_scene(committed)
     scene.stop()
     aged_database(scene)
-    check_all_keys(actor=SYSTEM, mend=True)
+    check_all_keys(actor=SYSTEM, mark_destroyed=True)
     with studio_scope(committed.studio.id):
         current = StudioKey.objects.get(retired_at=None)
         assert current.destroyed_at is None
@@ -225,14 +225,14 @@ def test_an_old_root_key_goes_in_a_later_run_than_the_one_that_moved_rows(
     call_command("rotate_root", "--drop-old")
     assert "removed from the file: root-" in capsys.readouterr().out
     with studio_scope(committed.studio.id):
-        keyring.unwrapped.forget()
+        keyring.key_cache.forget()
         keyring.secret_of(StudioKey.objects.get())
 
 
 def test_a_rotation_is_of_the_file_that_is_in_use(committed: Cast, settings: Any, tmp_path: Path) -> None:
     """`THREEDANCE_ROOT_KEY=file:///path` names it, not the file that lies where the default one would."""
     settings.ROOT_KEY_URL = f"file://{settings.ROOT_KEY_FILE}"
-    settings.KEY_SHELF_URL = f"file://{shelf_folder()}"
+    settings.KEY_SHARES_URL = f"file://{share_folder()}"
     create_root_key(tmp_path / "elsewhere" / "root.key")
     settings.ROOT_KEY_FILE = tmp_path / "elsewhere" / "root.key"
     other = settings.ROOT_KEY_FILE.read_bytes()
@@ -243,19 +243,19 @@ def test_a_rotation_is_of_the_file_that_is_in_use(committed: Cast, settings: Any
         assert StudioKey.objects.get().root_key_id in (tmp_path / "keys" / "root.key").read_text()
 
 
-# --- the shelf ------------------------------------------------------------------------------------------------------
+# --- key shares ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_copy_from_elsewhere_destroys_nothing_that_lives_here(committed: Cast, tmp_path: Path) -> None:
     """A copy that was written by a trial installation, made of this one's backup, knows of ends that are not ours."""
     scene = make_scene(committed)
-    call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    FolderShelf(tmp_path / "copy").destroy([UUID(str(scene.session.id))])
+    call_command("key_shares", "copy", str(tmp_path / "copy"))
+    FolderShareStore(tmp_path / "copy").destroy([UUID(str(scene.session.id))])
     with pytest.raises(CommandError, match="--destroy"):
-        call_command("key_shelf", "restore", str(tmp_path / "copy"))
+        call_command("key_shares", "restore", str(tmp_path / "copy"))
     with studio_scope(committed.studio.id):
         assert opens(scene.session)
-    call_command("key_shelf", "restore", str(tmp_path / "copy"), "--destroy")
+    call_command("key_shares", "restore", str(tmp_path / "copy"), "--destroy")
     with studio_scope(committed.studio.id), pytest.raises(KeyDestroyed):
         opens(scene.session)
 
@@ -264,18 +264,18 @@ def test_a_damaged_entry_stops_no_copy_and_comes_back_from_it(
     committed: Cast, tmp_path: Path, capsys: Any
 ) -> None:
     scenes = [make_scene(committed, name=f"Room {index}") for index in range(4)]
-    call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    damaged = next(shelf_folder().rglob(UUID(str(scenes[0].session.id)).hex))
+    call_command("key_shares", "copy", str(tmp_path / "copy"))
+    damaged = next(share_folder().rglob(UUID(str(scenes[0].session.id)).hex))
     damaged.write_bytes(b"\x07" * 40)
     late = make_scene(committed, name="Late room")
     with pytest.raises(CommandError, match=damaged.name):
-        call_command("key_shelf", "copy", str(tmp_path / "copy"))
-    copy = FolderShelf(tmp_path / "copy")
-    copy.take(UUID(str(late.session.id)))
-    copy.take(UUID(damaged.name))
+        call_command("key_shares", "copy", str(tmp_path / "copy"))
+    copy = FolderShareStore(tmp_path / "copy")
+    copy.get(UUID(str(late.session.id)))
+    copy.get(UUID(damaged.name))
     with pytest.raises(KeyLost):
-        key_shelf().take(UUID(damaged.name))
-    call_command("key_shelf", "restore", str(tmp_path / "copy"))
+        key_share_store().get(UUID(damaged.name))
+    call_command("key_shares", "restore", str(tmp_path / "copy"))
     with studio_scope(committed.studio.id):
         for scene in (*scenes, late):
             assert opens(scene.session)

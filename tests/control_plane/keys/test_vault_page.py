@@ -43,5 +43,5 @@ def test_everything_is_destroyed_only_once_the_name_is_typed(cast: Cast) -> None
         assert not KeyTombstone.objects.exists()
     assert alice.post(address, {"confirmation": cast.studio.name, "reason": "closing"}).status_code == 302
     with studio_scope(cast.studio.id):
-        assert KeyTombstone.objects.filter(what="studio").count() == 1
+        assert KeyTombstone.objects.filter(kind="studio").count() == 1
     assert "closing" in alice.get(f"/studio/{cast.studio.slug}/keys/").content.decode()

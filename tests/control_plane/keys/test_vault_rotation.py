@@ -14,7 +14,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.keys import keyring, platform_secret, services, vault
-from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.configured import key_share_store, root_key
 from control_plane.keys.errors import KeyDestroyed, KeyRefused
 from control_plane.keys.models import KeyTombstone, StudioKey
 from control_plane.keys.roots import file as files
@@ -69,15 +69,15 @@ def test_all_classes_come_under_the_new_generation_in_batches_and_open_all_the_w
         before = [class_secret(item) for item in classes]
         old = vault.recipient()
         services.rotate_studio_key(cast.studio, actor=cast.alice.actor)
-        assert generations.left_on_older() == 13
+        assert generations.count_outdated() == 13
         assert generations.rewrap_batch(actor=SYSTEM, most=5) == 5
-        assert generations.left_on_older() == 8
+        assert generations.count_outdated() == 8
         assert generations_used() == {old.id.bytes, vault.recipient().id.bytes}
         assert [class_secret(item) for item in classes] == before
         assert Entry.objects.filter(action="studio.keys_rewrapped").count() == 0
         while generations.rewrap_batch(actor=SYSTEM, most=5):
             pass
-        assert generations.left_on_older() == 0
+        assert generations.count_outdated() == 0
         assert generations_used() == {vault.recipient().id.bytes}
         assert [class_secret(item) for item in classes] == before
         assert Entry.objects.filter(action="studio.keys_rewrapped").count() == 1
@@ -138,9 +138,9 @@ def test_a_sweep_goes_on_where_another_left_off_and_ends_what_is_due(committed: 
         assert gone.destroyed_at is not None
         assert not gone.wrapped_key
         assert not gone.wrapped_private_key
-        assert KeyTombstone.objects.get(what="generation").shelf_at is not None
+        assert KeyTombstone.objects.get(kind="generation").share_destroyed_at is not None
         with pytest.raises(KeyDestroyed):
-            key_shelf().take(old.id)
+            key_share_store().get(old.id)
         class_secret(scene.session)
         assert Entry.objects.filter(action="studio.key_destroyed", object_id=str(old.id)).count() == 1
 
@@ -162,21 +162,21 @@ def test_a_new_root_key_in_the_file_opens_everything_and_the_old_one_may_go(
     with studio_scope(cast.studio.id):
         scene = make_scene(cast)
         secret = class_secret(scene.session)
-    first, platform = root_key().id, platform_secret.derived("fleet audience")
+    first, platform = root_key().id, platform_secret.derive_secret("fleet audience")
     files.add_root_key(own_root)
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret, "both open meanwhile"
     done = rewrap_under_root(actor=SYSTEM)
-    assert (done.moved, done.checked) == (2, 2)
-    assert rewrap_under_root(actor=SYSTEM).moved == 0
+    assert (done.rewrapped, done.checked) == (2, 2)
+    assert rewrap_under_root(actor=SYSTEM).rewrapped == 0
     assert files.drop_older_keys(own_root) == [first]
-    keyring.unwrapped.forget()
+    keyring.key_cache.forget()
     for one in (cast, other):
         with studio_scope(one.studio.id):
             assert {key.root_key_id for key in StudioKey.objects.all()} == {root_key().id}
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret
-    assert platform_secret.derived("fleet audience") == platform, "boxes know the platform by it"
+    assert platform_secret.derive_secret("fleet audience") == platform, "boxes know the platform by it"
     with capability_scope("platform_audit", "on"):
         assert Entry.objects.filter(action="root_key.rotated").count() == 1
 
@@ -205,7 +205,7 @@ def test_a_run_that_is_cut_short_goes_on(
     assert left == 1
     monkeypatch.setattr(keyring, "rewrap_root", real)
     done = rewrap_under_root(actor=SYSTEM)
-    assert (done.moved, done.checked) == (1, 2)
+    assert (done.rewrapped, done.checked) == (1, 2)
 
 
 def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
@@ -214,18 +214,18 @@ def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
     with studio_scope(cast.studio.id):
         scene = make_scene(cast)
         secret = class_secret(scene.session)
-    platform = platform_secret.derived("fleet audience")
+    platform = platform_secret.derive_secret("fleet audience")
     (tmp_path / "token").write_text("s.first")
     with transit() as server:
         settings.ROOT_KEY_URL, settings.ROOT_KEY_TOKEN_FILE = server.url, tmp_path / "token"
         settings.ROOT_KEY_OLDER_URLS = (f"file://{own_root}",)
         rewrap_under_root(actor=SYSTEM)
         settings.ROOT_KEY_OLDER_URLS = ()
-        keyring.unwrapped.forget()
+        keyring.key_cache.forget()
         with studio_scope(cast.studio.id):
             assert bytes(StudioKey.objects.get().wrapped_key).startswith(b"vault:v1:")
             assert class_secret(scene.session) == secret
-        assert platform_secret.derived("fleet audience") == platform
+        assert platform_secret.derive_secret("fleet audience") == platform
         server.asked.clear()
         with studio_scope(cast.studio.id):
             for _ in range(50):
@@ -236,20 +236,20 @@ def test_the_root_key_moves_from_the_file_to_a_vault_and_back(
         settings.ROOT_KEY_URL = f"{server.url}?namespace=again"  # another client: it has not looked yet
         rewrap_under_root(actor=SYSTEM)
         server.least_version = 2
-        keyring.unwrapped.forget()
+        keyring.key_cache.forget()
         with studio_scope(cast.studio.id):
             assert class_secret(scene.session) == secret
         # And back to a file of another seed, which takes the platform's.
         create_root_key(tmp_path / "new.key")
-        settings.KEY_SHELF_URL = f"file://{own_root.parent / 'shelf'}"
+        settings.KEY_SHARES_URL = f"file://{own_root.parent / 'key-shares'}"
         settings.ROOT_KEY_OLDER_URLS = (settings.ROOT_KEY_URL,)
         settings.ROOT_KEY_URL, settings.ROOT_KEY_FILE = "", tmp_path / "new.key"
         rewrap_under_root(actor=SYSTEM)
         settings.ROOT_KEY_OLDER_URLS = ()
-    keyring.unwrapped.forget()
+    keyring.key_cache.forget()
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret
-    assert platform_secret.derived("fleet audience") == platform
+    assert platform_secret.derive_secret("fleet audience") == platform
 
 
 def test_the_command_says_what_it_did_and_what_to_do(
@@ -257,8 +257,8 @@ def test_the_command_says_what_it_did_and_what_to_do(
 ) -> None:
     call_command("rotate_root", "--new-key")
     said = capsys.readouterr().out
-    assert "1 put under root-" in said
-    assert "all 1 keys of studios open under it" in said
+    assert "1 re-wrapped under root-" in said
+    assert "all 1 studio keys open under it" in said
     call_command("rotate_root", "--drop-old")
     assert "removed from the file: root-" in capsys.readouterr().out
     with connection.cursor() as cursor:

@@ -15,10 +15,10 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import keyring, vault
-from control_plane.keys.configured import key_shelf
+from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyDestroyed, KeysUnavailable
 from control_plane.keys.models import KeyTombstone, StudioKey
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.recordings import shredding
 from control_plane.recordings.models import ClassSession, Gap, Segment, Track
 from control_plane.recordings.shredding import count_pending_classes, remove_shredded, shred_studio
@@ -118,13 +118,13 @@ def test_it_is_on_record_and_the_rest_is_removed_by_a_job(scene: Scene) -> None:
     tombstone = shred(scene)
     with studio_scope(cast.studio.id):
         tombstone.refresh_from_db()
-        assert tombstone.shelf_at is not None
+        assert tombstone.share_destroyed_at is not None
         assert (tombstone.reason, tombstone.actor_id) == (WHY, cast.alice.id)
         entry = Entry.objects.get(action="class.shredded")
         assert (entry.actor_id, entry.object_id) == (cast.alice.id, str(scene.session.id))
         assert WHY not in str(entry.details)
         with pytest.raises(KeyDestroyed):
-            key_shelf().take(UUID(str(scene.session.id)))
+            key_share_store().get(UUID(str(scene.session.id)))
         places = set(Segment.objects.values_list("object_key", flat=True))
         assert remove_shredded() == 1
         assert remove_shredded() == 0
@@ -155,10 +155,10 @@ def test_a_shelf_that_was_away_is_made_up_for_before_anything_is_removed(
         raise KeysUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(FolderShelf, "destroy", away)
+        patched.setattr(FolderShareStore, "destroy", away)
         shred(scene)
         with studio_scope(scene.cast.studio.id):
-            assert KeyTombstone.objects.get().shelf_at is None
+            assert KeyTombstone.objects.get().share_destroyed_at is None
         with studio_scope(scene.cast.studio.id), pytest.raises(KeysUnavailable):
             remove_shredded()
         with studio_scope(scene.cast.studio.id):
@@ -166,7 +166,7 @@ def test_a_shelf_that_was_away_is_made_up_for_before_anything_is_removed(
     with studio_scope(scene.cast.studio.id):
         assert remove_shredded() == 1
         with pytest.raises(KeyDestroyed):
-            key_shelf().take(UUID(str(scene.session.id)))
+            key_share_store().get(UUID(str(scene.session.id)))
 
 
 def test_a_shred_that_is_rolled_back_destroys_nothing(scene: Scene) -> None:
@@ -181,7 +181,7 @@ def test_a_shred_that_is_rolled_back_destroys_nothing(scene: Scene) -> None:
     with pytest.raises(PowerCut):
         cut_short()
     assert scene.reread().wrapped_key
-    key_shelf().take(UUID(str(scene.session.id)))
+    key_share_store().get(UUID(str(scene.session.id)))
 
 
 # --- the whole studio -----------------------------------------------------------------------------------------------
@@ -200,10 +200,10 @@ def test_a_shredded_studio_has_nothing_left_and_may_begin_anew(scene: Scene, tmp
         assert not StudioKey.objects.get(pk=old.pk).wrapped_key
         for id_ in (old.id, scene.session.id):
             with pytest.raises(KeyDestroyed):
-                key_shelf().take(UUID(str(id_)))
+                key_share_store().get(UUID(str(id_)))
         with pytest.raises(KeyDestroyed):
             vault.open_secret(password, kind="store", id_=kept_id)
-        assert {row.what for row in KeyTombstone.objects.all()} == {"class", "generation", "studio"}
+        assert {row.kind for row in KeyTombstone.objects.all()} == {"class", "generation", "studio"}
         acts = set(Entry.objects.values_list("action", flat=True))
         assert {"studio.shredded", "studio.key_destroyed", "class.shredded", "studio.key_made"} <= acts
     again = make_scene(cast, name="Small room")
@@ -235,7 +235,7 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
     assert len(few) < 80, "what the person waits for does not grow with the number of classes"
     with studio_scope(cast.studio.id):
         assert not ClassSession.objects.exclude(wrapped_key=b"").exists()
-        assert not KeyTombstone.objects.filter(what="class").exists()
+        assert not KeyTombstone.objects.filter(kind="class").exists()
         assert count_pending_classes() == 5
         # Not even somebody who has kept the class's wrapped key opens it: what it lies under has ended.
         with pytest.raises(KeyDestroyed):
@@ -254,7 +254,7 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
 
     def dies_once(locked: ClassSession, **values: Any) -> KeyTombstone:
         made = real(locked, **values)
-        if not died and KeyTombstone.objects.filter(what="class").count() == 4:
+        if not died and KeyTombstone.objects.filter(kind="class").count() == 4:
             died.append(locked.id)
             raise OSError("the worker is gone")
         return made
@@ -264,13 +264,13 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
         sweep_shredded()
     with studio_scope(cast.studio.id):
         assert (len(died), count_pending_classes()) == (1, 3)
-        assert KeyTombstone.objects.get(what="studio").removed_at is None
+        assert KeyTombstone.objects.get(kind="studio").removed_at is None
     sweep_shredded()
     with studio_scope(cast.studio.id):
         assert count_pending_classes() == 0
-        assert KeyTombstone.objects.get(what="studio").removed_at is not None
-        rows = KeyTombstone.objects.filter(what="class")
-        assert [(row.reason, row.actor_id, row.shelf_at is not None) for row in rows] == [
+        assert KeyTombstone.objects.get(kind="studio").removed_at is not None
+        rows = KeyTombstone.objects.filter(kind="class")
+        assert [(row.reason, row.actor_id, row.share_destroyed_at is not None) for row in rows] == [
             (WHY, alice.id, True)
         ] * 5
         assert not Segment.objects.exists()
@@ -279,7 +279,7 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
         assert set(told.values_list("actor_id", flat=True)) == {alice.id}
         for row in rows:
             with pytest.raises(KeyDestroyed):
-                key_shelf().take(row.object_id)
+                key_share_store().get(row.object_id)
 
 
 def test_a_stores_password_outlives_the_recordings_that_lay_there(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Somebody who holds a copy of the database, the objects, the root key and a shelf, and tries everything on everything.
+"""An attacker with a copy of database, objects, root key and share store, who tries every key on everything.
 
 It asks none of the product's rules: rows are read as they are by the database's superuser, and every key that can be had
 is tried on every wrapped thing that is found, in whatever column or text it stands.
@@ -20,7 +20,7 @@ from psycopg import sql
 from control_plane.keys import key_wrapping, seal
 from control_plane.keys.errors import KeyRefused
 from control_plane.keys.roots.file import FileRootKey
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.shares.folder import FolderShareStore
 
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{80,100}={0,2}")
 MADE_UP = bytes(32)
@@ -70,12 +70,12 @@ def _take(value: Any, loot: Loot) -> None:
                 loot.blobs.add(base64.b64decode(text + b"=" * (-len(text) % 4)))
 
 
-def stolen_keys(loot: Loot, root: FileRootKey, shelf: FolderShelf) -> set[bytes]:
+def stolen_keys(loot: Loot, root: FileRootKey, share_store: FolderShareStore) -> set[bytes]:
     """Returns every secret that can be unwrapped from a copy, by trying until nothing new comes.
 
-    For a half that was destroyed one is made up: it opens something only where halves are asked for and not needed.
+    For a share that was destroyed one is made up: it opens something only where shares are asked for and not needed.
     """
-    halves = {id_: half or MADE_UP for id_, half in shelf.entries()}
+    shares = {id_: share or MADE_UP for id_, share in share_store.entries()}
     found: set[bytes] = set()
     for blob, id_, kind in itertools.product(loot.blobs, loot.ids, ("studio",)):
         try:
@@ -85,7 +85,7 @@ def stolen_keys(loot: Loot, root: FileRootKey, shelf: FolderShelf) -> set[bytes]
     while True:
         new = set()
         for key in [key for key in found if len(key) == 32]:
-            for wrapping, kinds, id_ in _wrappings(key, halves, loot.ids):
+            for wrapping, kinds, id_ in _wrappings(key, shares, loot.ids):
                 for blob in loot.blobs:
                     new |= _opened(wrapping, blob, kinds, id_)
             new |= _unsealed(key, loot.blobs | found)
@@ -95,18 +95,18 @@ def stolen_keys(loot: Loot, root: FileRootKey, shelf: FolderShelf) -> set[bytes]
 
 
 def _wrappings(
-    key: bytes, halves: dict[UUID, bytes], ids: set[UUID]
+    key: bytes, shares: dict[UUID, bytes], ids: set[UUID]
 ) -> Iterator[tuple[bytes, tuple[str, ...], UUID]]:
     for id_ in ids:
         yield key, KINDS, id_
-        if id_ in halves:
+        if id_ in shares:
             for kind in ("studio", "class"):
-                mixed = key_wrapping.with_half(key, halves[id_], kind=kind, id_=id_)
+                mixed = key_wrapping.combine_with_share(key, shares[id_], kind=kind, id_=id_)
                 yield mixed, KINDS, id_
                 for other in ids if kind == "studio" else ():
-                    if other in halves:
+                    if other in shares:
                         yield (
-                            key_wrapping.with_half(mixed, halves[other], kind="class", id_=other),
+                            key_wrapping.combine_with_share(mixed, shares[other], kind="class", id_=other),
                             ("class",),
                             other,
                         )

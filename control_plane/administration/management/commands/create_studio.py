@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 admin = User.objects.by_address(options["admin"])
                 is_new = admin is None
                 if admin is not None and not admin.is_active:
-                    # Before the studio: its key would be on the shelf for nothing.
+                    # Check this first: otherwise a key share would be made for a studio that is then rolled back.
                     raise switched_off(admin)
                 if admin is not None and not is_proven(admin):
                     # Whoever made it may hold its password; from here on only the link below opens it.

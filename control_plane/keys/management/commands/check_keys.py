@@ -1,4 +1,4 @@
-"""`manage check_keys`: does every key open, and does the database agree with the shelf about what was destroyed?"""
+"""`manage check_keys`: checks that every key opens, and that database and key share store agree on destroyed keys."""
 
 from typing import Any
 
@@ -10,42 +10,44 @@ from control_plane.keys.services.key_check import check_all_keys
 
 
 class Command(BaseCommand):
-    """Looks at every key without opening any footage."""
+    """Checks every key without opening any footage."""
 
     help = (
-        "Look whether root key, key shelf and database fit together: after a restore, or when `doctor` says so. What"
-        " tombstones name is destroyed again on the shelf; with --mend, what the shelf says was destroyed is marked so"
-        " in a database that has been restored from before."
+        "Check that root key, key shares and database belong together; run it after a restore, or when `doctor` reports a"
+        " problem. Destroys again each key share that a tombstone names. With --mark-destroyed, also marks keys as destroyed"
+        " in a restored database whose shares have been destroyed since the backup."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Adds whether to write."""
+        """Adds the option that allows writes to the database."""
         parser.add_argument(
-            "--mend", action="store_true", help="Mark in the database what the shelf says is destroyed."
+            "--mark-destroyed",
+            action="store_true",
+            help="Mark keys as destroyed in the database whose shares are destroyed.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: a key is lost, does not open, or a holder does not answer.
+            CommandError: a key is lost or does not open, or the root key or the share store is unavailable.
         """
         try:
-            found = check_all_keys(actor=Actor.system("check_keys"), mend=options["mend"])
+            found = check_all_keys(actor=Actor.system("check_keys"), mark_destroyed=options["mark_destroyed"])
         except ControlPlaneError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{found.open} keys open; {found.destroyed} destroyed on the shelf but not in the database"
-            f"{' (marked now)' if found.mended else ''}; {found.older} wait to be put under newer keys"
+            f"{found.open} keys open; {found.destroyed} have a destroyed share but are not marked in the database"
+            f"{' (marked now)' if found.marked else ''}; {found.outdated} wait to be re-wrapped under newer keys"
         )
         if found.lost:
             raise CommandError(
-                f"{len(found.lost)} keys are not to be had: {', '.join(found.lost[:5])}. Bring the key shelf back from"
-                " its copy (`threedance manage key_shelf restore FOLDER`); or, where the database was restored from a"
-                " backup that is older than a retired generation of keys, restore a newer one. Nothing of them was changed."
+                f"{len(found.lost)} keys are lost: {', '.join(found.lost[:5])}. Restore the key shares from their copy"
+                " (`threedance manage key_shares restore FOLDER`). If the database was restored from a backup older than a"
+                " retired generation of keys, restore a newer backup. These keys were not changed."
             )
-        if found.destroyed and not found.mended:
+        if found.destroyed and not found.marked:
             raise CommandError(
-                "The database is older than the shelf. Run `threedance manage check_keys --mend`: the recordings are"
-                " gone for good, and it should say so."
+                "The database is older than the key shares: some recordings in it have been destroyed for good."
+                " Run `threedance manage check_keys --mark-destroyed` to mark them."
             )

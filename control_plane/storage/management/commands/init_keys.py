@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from control_plane.common.errors import ControlPlaneError
-from control_plane.keys.configured import key_shelf, root_key
+from control_plane.keys.configured import key_share_store, root_key
 from control_plane.keys.platform_secret import create_seed
 from control_plane.keys.roots.file import create_root_key
 from control_plane.storage.configured import require_separate_key_shares
@@ -32,8 +32,10 @@ class Command(BaseCommand):
                     f"{path}: {'created; keep a copy apart from the footage' if made else 'exists, unchanged'}"
                 )
             require_separate_key_shares()
-            key_shelf().prepare()
-            self.stdout.write(f"{key_shelf()!r}: ready; exclude it from the backups of database and footage")
+            key_share_store().prepare()
+            self.stdout.write(
+                f"{key_share_store()!r}: ready; exclude it from the backups of database and footage"
+            )
             if root_key().current.seed() is None:
                 self.stdout.write(
                     f"the platform's seed: {'created' if create_seed() else 'exists, unchanged'}"

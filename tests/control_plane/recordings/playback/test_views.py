@@ -21,8 +21,8 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import Busy, StoreUnavailable
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
-from control_plane.keys.roots.root import RootRing
-from control_plane.keys.shelf.folder import FolderShelf
+from control_plane.keys.roots.root_key import RootKeyring
+from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.recordings.models import ClassSession, Segment, Track
 from control_plane.recordings.playback import views
 from control_plane.recordings.playback.view_sessions import REPLAY_IDLE_LIMIT
@@ -142,12 +142,12 @@ def test_nobody_waits_for_root_key_shelf_or_store_at_the_chain(
 
         return asked
 
-    keyring.unwrapped.forget()
-    monkeypatch.setattr(RootRing, "unwrap", noted("root key", RootRing.unwrap))
-    monkeypatch.setattr(FolderShelf, "take", noted("shelf", FolderShelf.take))
+    keyring.key_cache.forget()
+    monkeypatch.setattr(RootKeyring, "unwrap", noted("root key", RootKeyring.unwrap))
+    monkeypatch.setattr(FolderShareStore, "get", noted("share store", FolderShareStore.get))
     monkeypatch.setattr(LocalStore, "open", noted("store", LocalStore.open))
     assert as_person(played.scene.cast.vera).get(played.addresses[part]).status_code == 200
-    assert {name for name, _ in written} >= {"root key", "shelf"}
+    assert {name for name, _ in written} >= {"root key", "share store"}
     assert [name for name, is_written in written if is_written] == []
     assert replays(played.scene.cast) == 1
 

@@ -1,4 +1,4 @@
-"""The port of holders of a root key, and the succession of root keys."""
+"""The port of root keys, and the keyring of current and older ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from control_plane.keys.errors import RootRefused
 
 
 class RootKey(Protocol):
-    """One holder. Its key never leaves it, or never leaves this module's reach; every wrapped key is bound."""
+    """One root key. The key stays in its holder; every wrapped secret is bound to its kind and owner."""
 
     @property
     def kind(self) -> str:
-        """Describes where the key is, without secrets, for screens."""
+        """Describes where the key is kept, without secrets, for screens."""
         ...
 
     @property
@@ -21,24 +21,24 @@ class RootKey(Protocol):
         """Names the key, and its version, that `wrap` uses now; at most 200 characters.
 
         Raises:
-            KeysUnavailable, RootRefused: the holder does not say.
+            KeysUnavailable, RootRefused: the holder does not return it.
         """
         ...
 
     def holds(self, id_: str) -> bool:
-        """Returns whether what was wrapped under `id_` is this holder's to open; a later version opens an earlier's."""
+        """Returns whether this holder can unwrap what was wrapped under `id_`, earlier versions of its key included."""
         ...
 
     def wrap(self, secret: bytes, *, kind: str, id_: UUID) -> bytes:
-        """Returns `secret` under the key, bound to what it is and whose.
+        """Returns `secret` encrypted under the key and bound to its kind and owner.
 
         Raises:
-            KeysUnavailable, RootRefused: the holder does not.
+            KeysUnavailable, RootRefused: the holder does not wrap it.
         """
         ...
 
     def unwrap(self, wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
-        """Returns what `wrap` wrapped.
+        """Returns the secret inside a wrapped one.
 
         Raises:
             KeyRefused: another key, kind or id, or damaged bytes.
@@ -47,36 +47,36 @@ class RootKey(Protocol):
         ...
 
     def seed(self) -> bytes | None:
-        """Returns the secret that the platform's own keys are derived from, where it lies with the key; else None."""
+        """Returns the platform's seed if it is kept with the key, else None."""
         ...
 
 
 @dataclass(frozen=True)
-class RootRing:
-    """The holder that wraps now, and those that wrapped before it: while rows are re-wrapped, all of them open."""
+class RootKeyring:
+    """The current root key, which wraps, and older ones, which still unwrap until all rows are re-wrapped."""
 
     current: RootKey
     older: Sequence[RootKey] = ()
 
     @property
     def id(self) -> str:
-        """The id of the key that wraps now."""
+        """The id of the current root key."""
         return self.current.id
 
     @property
     def kind(self) -> str:
-        """Where the key is that wraps now."""
+        """Where the current root key is kept."""
         return self.current.kind
 
     def wrap(self, secret: bytes, *, kind: str, id_: UUID) -> bytes:
-        """Returns `secret` under the current key; store `id` beside it, read before."""
+        """Returns `secret` wrapped under the current key. Read `id` before this call, and store it with the result."""
         return self.current.wrap(secret, kind=kind, id_=id_)
 
     def unwrap(self, wrapped: bytes, *, root_key_id: str, kind: str, id_: UUID) -> bytes:
-        """Returns what was wrapped under the key `root_key_id`.
+        """Returns the secret that was wrapped under the key `root_key_id`.
 
         Raises:
-            RootRefused: no holder here has this key.
+            RootRefused: no configured root key has this id.
             KeyRefused: it does not open.
             KeysUnavailable: its holder does not answer.
         """
@@ -84,6 +84,6 @@ class RootRing:
             if root.holds(root_key_id):
                 return root.unwrap(wrapped, kind=kind, id_=id_)
         raise RootRefused(
-            f"this is under root key {root_key_id}, which is not here: name its holder in"
+            f"this is wrapped under root key {root_key_id}, which is not configured: name it in"
             " THREEDANCE_ROOT_KEY_OLDER until `threedance manage rotate_root` has been run"
         )

@@ -1,7 +1,7 @@
-"""A key shelf in a PostgreSQL database of its own, for several servers: never the one that holds everything else.
+"""Key shares in a PostgreSQL database of their own, for several servers; never in the database of everything else.
 
-A copy of the whole database server (a base backup, archived WAL) holds every database in it. Where such copies are
-made of the main server, the shelf needs a server of its own, without an archive of its log.
+A base backup or archived WAL contains every database of a server. Where such backups are made of the main server, the
+key shares need a server of their own, without WAL archiving.
 """
 
 import os
@@ -15,28 +15,28 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
-from control_plane.keys.shelf.shelf import HALF_BYTES, new_half
+from control_plane.keys.shares.store import SHARE_BYTES, new_share
 
 TIMEOUT_S = 5.0
 MOST_CONNECTIONS = 4
 BATCH = 500
 TABLE = (
-    "CREATE TABLE IF NOT EXISTS key_shelf (id uuid PRIMARY KEY, half bytea, destroyed_at timestamptz,"
-    " made_at timestamptz NOT NULL DEFAULT now(), CHECK ((half IS NULL) = (destroyed_at IS NOT NULL)),"
-    " CHECK (octet_length(half) = 32))"
+    "CREATE TABLE IF NOT EXISTS key_shares (id uuid PRIMARY KEY, share bytea, destroyed_at timestamptz,"
+    " made_at timestamptz NOT NULL DEFAULT now(), CHECK ((share IS NULL) = (destroyed_at IS NOT NULL)),"
+    " CHECK (octet_length(share) = 32))"
     " WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50)"
 )
 
-STRANGERS = (
-    "SELECT count(*), min(relname) FROM pg_class WHERE relkind IN ('r', 'p') AND relname <> 'key_shelf'"
+OTHER_TABLES = (
+    "SELECT count(*), min(relname) FROM pg_class WHERE relkind IN ('r', 'p') AND relname <> 'key_shares'"
     " AND relnamespace <> 'information_schema'::regnamespace"
     " AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_')"
 )
-"""Whatever else is kept in the database: it says that backups are made of it."""
+"""Counts other tables in the database: they show that backups of it are made."""
 
 
-class DatabaseShelf:
-    """The table `key_shelf` of one database. Its connections are made at the first use, so also after a fork."""
+class DatabaseShareStore:
+    """The table `key_shares` of one database. Connects on first use, so each process after a fork has its own pool."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -44,12 +44,12 @@ class DatabaseShelf:
         self._pool: tuple[int, ConnectionPool[psycopg.Connection[Any]]] | None = None
 
     def __repr__(self) -> str:
-        return "DatabaseShelf(postgresql)"
+        return "DatabaseShareStore(postgresql)"
 
-    def misplaced(self) -> str:
-        """See `KeyShelf.misplaced`."""
+    def backup_risk(self) -> str:
+        """See `KeyShareStore.backup_risk`."""
         with self._connection() as connection:
-            row = connection.execute(STRANGERS).fetchone()
+            row = connection.execute(OTHER_TABLES).fetchone()
         if row is None or not row[0]:
             return ""
         return (
@@ -57,76 +57,76 @@ class DatabaseShelf:
         )
 
     def prepare(self) -> None:
-        """Makes the table where there is none.
+        """Creates the table unless it exists.
 
         Raises:
-            KeysUnavailable: the database does not answer, or does not allow it.
+            KeysUnavailable: the database does not answer, or refuses.
         """
         with self._connection() as connection:
             connection.execute(TABLE)
 
-    def place(self, id_: UUID) -> bytes:
-        """See `KeyShelf.place`."""
-        half = new_half()
-        if not self._write(id_, half):
-            self.take(id_)
-            raise KeyRefused(f"the key shelf has an entry {id_} already")
-        return half
+    def create(self, id_: UUID) -> bytes:
+        """See `KeyShareStore.create`."""
+        share = new_share()
+        if not self._write(id_, share):
+            self.get(id_)
+            raise KeyRefused(f"there is a key share {id_} already")
+        return share
 
-    def take(self, id_: UUID) -> bytes:
-        """See `KeyShelf.take`."""
+    def get(self, id_: UUID) -> bytes:
+        """See `KeyShareStore.get`."""
         with self._connection() as connection:
-            row = connection.execute("SELECT half FROM key_shelf WHERE id = %s", [id_]).fetchone()
+            row = connection.execute("SELECT share FROM key_shares WHERE id = %s", [id_]).fetchone()
         if row is None:
-            raise KeyLost(f"the key shelf has no entry {id_}: bring it back from its copy")
+            raise KeyLost(f"there is no key share {id_}: restore it from the copy")
         if row[0] is None:
             raise KeyDestroyed("the key was destroyed: nobody can see this recording any more")
         return bytes(row[0])
 
     def destroy(self, ids: Iterable[UUID]) -> int:
-        """See `KeyShelf.destroy`."""
+        """See `KeyShareStore.destroy`."""
         wanted, lived = list(ids), 0
         with self._connection() as connection:
             for start in range(0, len(wanted), BATCH):
                 some = wanted[start : start + BATCH]
                 connection.execute(
-                    "INSERT INTO key_shelf (id, half, destroyed_at) SELECT unnest(%s::uuid[]), NULL, now()"
+                    "INSERT INTO key_shares (id, share, destroyed_at) SELECT unnest(%s::uuid[]), NULL, now()"
                     " ON CONFLICT (id) DO NOTHING",
                     [some],
                 )
                 lived += connection.execute(
-                    "UPDATE key_shelf SET half = NULL, destroyed_at = now() WHERE id = ANY(%s) AND half IS NOT NULL",
+                    "UPDATE key_shares SET share = NULL, destroyed_at = now() WHERE id = ANY(%s) AND share IS NOT NULL",
                     [some],
                 ).rowcount
             if lived:
-                # The old row versions still hold it. Not FULL, which would keep every viewer waiting.
-                connection.execute("VACUUM key_shelf")
+                # Dead row versions still contain the share. Plain VACUUM: FULL would lock out every viewer.
+                connection.execute("VACUUM key_shares")
         return lived
 
     def entries(self) -> Iterator[tuple[UUID, bytes | None]]:
-        """See `KeyShelf.entries`."""
+        """See `KeyShareStore.entries`."""
         with self._connection() as connection:
-            rows = connection.execute("SELECT id, half FROM key_shelf ORDER BY id").fetchall()
-        for id_, half in rows:
-            yield id_, None if half is None else bytes(half)
+            rows = connection.execute("SELECT id, share FROM key_shares ORDER BY id").fetchall()
+        for id_, share in rows:
+            yield id_, None if share is None else bytes(share)
 
-    def keep(self, id_: UUID, half: bytes) -> None:
-        """See `KeyShelf.keep`."""
-        if len(half) != HALF_BYTES:
-            raise ValueError(f"an entry of the key shelf has {HALF_BYTES} bytes")
-        self._write(id_, half)
+    def restore(self, id_: UUID, share: bytes) -> None:
+        """See `KeyShareStore.restore`."""
+        if len(share) != SHARE_BYTES:
+            raise ValueError(f"a key share has {SHARE_BYTES} bytes")
+        self._write(id_, share)
 
     def close(self) -> None:
-        """Gives the connections back; the next use makes new ones."""
+        """Closes the pool; the next use opens a new one."""
         with self._lock:
             if self._pool is not None and self._pool[0] == os.getpid():
                 self._pool[1].close()
             self._pool = None
 
-    def _write(self, id_: UUID, half: bytes) -> bool:
+    def _write(self, id_: UUID, share: bytes) -> bool:
         with self._connection() as connection:
             made = connection.execute(
-                "INSERT INTO key_shelf (id, half) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING", [id_, half]
+                "INSERT INTO key_shares (id, share) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING", [id_, share]
             )
             return made.rowcount == 1
 
@@ -137,7 +137,7 @@ class DatabaseShelf:
                 yield connection
         except (psycopg.Error, PoolTimeout) as error:
             raise KeysUnavailable(
-                f"the key shelf's database does not answer ({type(error).__name__})"
+                f"the key share database does not answer ({type(error).__name__})"
             ) from error
 
     def _opened(self) -> ConnectionPool[psycopg.Connection[Any]]:
@@ -155,7 +155,7 @@ class DatabaseShelf:
             kwargs={
                 "autocommit": True,
                 "connect_timeout": 5,
-                "application_name": "threedance-shelf",
+                "application_name": "threedance-key-shares",
                 "options": "-c statement_timeout=60s -c synchronous_commit=on",
             },
             open=True,

@@ -1,8 +1,8 @@
-"""A key shelf in a folder: a small file for each entry, durable before its name is, overwritten where it lies.
+"""Key shares in a folder: one small file per share, synced before it is linked, overwritten in place when destroyed.
 
-An empty file is the mark of an entry that was destroyed. On flash and on file systems that copy on write (btrfs, ZFS)
-the old bytes may outlive the overwriting inside the device or in a snapshot: keep the folder out of both, as out of
-backups, or on an encrypted disk. Several processes of one machine may use it; several machines need `database`.
+An empty file marks a destroyed share. On flash and copy-on-write file systems (btrfs, ZFS) old bytes may survive in
+the device or in a snapshot: exclude the folder from snapshots as from backups, or put it on an encrypted disk. Several
+processes of one machine may use it; several machines need `database`.
 """
 
 import fcntl
@@ -15,90 +15,90 @@ from pathlib import Path
 from uuid import UUID
 
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, KeysUnavailable
-from control_plane.keys.shelf.shelf import HALF_BYTES, new_half
+from control_plane.keys.shares.store import SHARE_BYTES, new_share
 
 CHECK_BYTES = 8
 NAME = re.compile(r"[0-9a-f]{32}")
 NO_BACKUP = ".nobackup"
-README = """This is 3Dance's key shelf: halves of keys, without which no recording can be seen.
+README = """3Dance key shares: parts of keys, without which no recording can be played.
 
-Keep it OUT of the backups of the database and of the recordings: what is destroyed here must not lie in a backup.
-Keep one copy of it elsewhere, always the newest alone: threedance manage key_shelf copy FOLDER
-Lost, with all copies of it: every recording is lost with it.
+Keep this folder OUT of the backups of database and recordings: a share that is destroyed here must not survive in one.
+Keep one copy of it elsewhere, and only the newest: threedance manage key_shares copy FOLDER
+If this folder and its copy are lost, every recording is lost.
 """
 
 
-class FolderShelf:
-    """The entries of one folder, mode 0700."""
+class FolderShareStore:
+    """The key shares of one folder, mode 0700."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __repr__(self) -> str:
-        return f"FolderShelf({self._folder})"
+        return f"FolderShareStore({self._folder})"
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder's path."""
         return self._folder
 
-    def misplaced(self) -> str:
-        """See `KeyShelf.misplaced`."""
+    def backup_risk(self) -> str:
+        """See `KeyShareStore.backup_risk`."""
         for folder in (self._folder.absolute(), *self._folder.absolute().parents):
             if (folder / "PG_VERSION").is_file():
-                return f"{self._folder} lies among the files of a database ({folder})"
+                return f"{self._folder} is among the files of a database ({folder})"
         return ""
 
-    def place(self, id_: UUID) -> bytes:
-        """See `KeyShelf.place`."""
-        half = new_half()
-        if not self._write(id_, half):
-            self.take(id_)  # says which: destroyed or damaged
-            raise KeyRefused(f"the key shelf has an entry {id_} already")
-        return half
+    def create(self, id_: UUID) -> bytes:
+        """See `KeyShareStore.create`."""
+        share = new_share()
+        if not self._write(id_, share):
+            self.get(id_)  # raises the more specific error: destroyed or damaged
+            raise KeyRefused(f"there is a key share {id_} already")
+        return share
 
-    def take(self, id_: UUID) -> bytes:
-        """See `KeyShelf.take`."""
-        half = _read(self._path(id_))
-        if half is None:
+    def get(self, id_: UUID) -> bytes:
+        """See `KeyShareStore.get`."""
+        share = _read(self._path(id_))
+        if share is None:
             raise KeyDestroyed("the key was destroyed: nobody can see this recording any more")
-        return half
+        return share
 
     def destroy(self, ids: Iterable[UUID]) -> int:
-        """See `KeyShelf.destroy`."""
+        """See `KeyShareStore.destroy`."""
         return sum([self._destroy(id_) for id_ in ids])
 
     def entries(self) -> Iterator[tuple[UUID, bytes | None]]:
-        """See `KeyShelf.entries`."""
+        """See `KeyShareStore.entries`."""
         if not self._folder.is_dir():
             return
         damaged = []
         try:
             for path in sorted(self._folder.glob("??/*")):
-                # A part that was being written, or what somebody else has left here, is no entry.
+                # Temporary files and foreign files are not shares.
                 if not NAME.fullmatch(path.name):
                     continue
                 try:
-                    half = _read(path)
+                    share = _read(path)
                 except KeyLost:
                     damaged.append(path.name)
                 else:
-                    yield UUID(path.name), half
+                    yield UUID(path.name), share
         except OSError as error:
             raise _unavailable(self._folder, error) from error
         if damaged:
             raise KeyLost(
-                f"{len(damaged)} entries of the key shelf at {self._folder} are damaged, {', '.join(damaged[:5])}:"
-                " bring them back from its copy (`threedance manage key_shelf restore`)"
+                f"{len(damaged)} key shares in {self._folder} are damaged: {', '.join(damaged[:5])};"
+                " restore them from the copy (`threedance manage key_shares restore FOLDER`)"
             )
 
-    def keep(self, id_: UUID, half: bytes) -> None:
-        """See `KeyShelf.keep`."""
-        if not self._write(id_, half):
-            self._mend(id_, half)
+    def restore(self, id_: UUID, share: bytes) -> None:
+        """See `KeyShareStore.restore`."""
+        if not self._write(id_, share):
+            self._repair(id_, share)
 
     def prepare(self) -> None:
-        """Makes the folder with its words for whoever finds it.
+        """Creates the folder with a README and a marker for backup programs.
 
         Raises:
             KeysUnavailable: it cannot be written.
@@ -114,16 +114,16 @@ class FolderShelf:
             raise _unavailable(self._folder, error) from error
 
     def _path(self, id_: UUID) -> Path:
-        # By the last digits: those of a UUIDv7 are random, the first are the time.
+        # Subfolders by the last digits: the first digits of a UUIDv7 are the time, so they would all be equal.
         return self._folder / id_.hex[-2:] / id_.hex
 
-    def _write(self, id_: UUID, half: bytes) -> bool:
+    def _write(self, id_: UUID, share: bytes) -> bool:
         path = self._path(id_)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            self._make_place(path)
+            self._make_subfolder(path)
             with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(half + _check(half))
+                file.write(share + _check(share))
                 file.flush()
                 os.fsync(file.fileno())
             try:
@@ -140,11 +140,11 @@ class FolderShelf:
     def _destroy(self, id_: UUID) -> bool:
         path = self._path(id_)
         try:
-            self._make_place(path)
-            # Made where it is not there, so that whoever puts one here at this moment finds the mark, or is found.
+            self._make_subfolder(path)
+            # Creates the file if missing: a concurrent `restore` then either finds the mark, or its share is overwritten.
             lived = self._overwrite(path)
             for part in path.parent.glob(f".{path.name}.*"):
-                # Of a copy that was cut short: the same half, under another name.
+                # Left by an interrupted copy: the same share under a temporary name.
                 self._overwrite(part)
                 part.unlink(missing_ok=True)
             _sync_folder(path.parent)
@@ -152,8 +152,8 @@ class FolderShelf:
             raise _unavailable(path, error) from error
         return lived
 
-    def _mend(self, id_: UUID, half: bytes) -> None:
-        """Writes an entry anew where it is damaged; one that was destroyed is whole."""
+    def _repair(self, id_: UUID, share: bytes) -> None:
+        """Rewrites a damaged share. One that was destroyed is not damaged."""
         path = self._path(id_)
         try:
             with open(os.open(path, os.O_RDWR), "r+b", buffering=0) as file:
@@ -161,17 +161,17 @@ class FolderShelf:
                 try:
                     _read(path)
                 except KeyLost:
-                    file.write(half + _check(half))
-                    file.truncate(HALF_BYTES + CHECK_BYTES)
+                    file.write(share + _check(share))
+                    file.truncate(SHARE_BYTES + CHECK_BYTES)
                     os.fsync(file.fileno())
         except OSError as error:
             raise _unavailable(path, error) from error
 
-    def _make_place(self, path: Path) -> None:
+    def _make_subfolder(self, path: Path) -> None:
         if not path.parent.is_dir():
             self.prepare()
             path.parent.mkdir(mode=0o700, exist_ok=True)
-        # Also where another process has just made it, and has not come so far.
+        # Also when another process has just created the subfolder and has not synced it yet.
         _sync_folder(self._folder)
 
     def _overwrite(self, path: Path) -> bool:
@@ -193,22 +193,22 @@ def _read(path: Path) -> bytes | None:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise KeyLost(
-            f"the key shelf has no entry {path.name}: bring it back from its copy (`threedance manage key_shelf restore`)"
+            f"there is no key share {path.name}: restore it from the copy (`threedance manage key_shares restore FOLDER`)"
         ) from error
     except OSError as error:
         raise _unavailable(path, error) from error
     if not data:
         return None
-    half = data[:HALF_BYTES]
-    if data[HALF_BYTES:] == _check(half):
-        return half
+    share = data[:SHARE_BYTES]
+    if data[SHARE_BYTES:] == _check(share):
+        return share
     if not any(data) or not path.stat().st_size:
-        return None  # read while it was being destroyed
-    raise KeyLost(f"the entry {path.name} of the key shelf is damaged: bring it back from its copy")
+        return None  # read while it was being overwritten
+    raise KeyLost(f"the key share {path.name} is damaged: restore it from the copy")
 
 
-def _check(half: bytes) -> bytes:
-    return hashlib.sha256(b"threedance/shelf/" + half).digest()[:CHECK_BYTES]
+def _check(share: bytes) -> bytes:
+    return hashlib.sha256(b"threedance/key-share/" + share).digest()[:CHECK_BYTES]
 
 
 def _sync_folder(folder: Path) -> None:
@@ -220,4 +220,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unavailable(path: Path, error: OSError) -> KeysUnavailable:
-    return KeysUnavailable(f"the key shelf at {path} cannot be used: {error.strerror}")
+    return KeysUnavailable(f"the key shares at {path} cannot be used: {error.strerror}")
