@@ -12,7 +12,7 @@ from control_plane.people.models import Dancer, Guardianship
 
 
 class DancerForm(ServiceForm):
-    """Dancers of the studio."""
+    """Adds and changes dancers."""
 
     class Meta:
         model = Dancer
@@ -29,7 +29,7 @@ class DancerForm(ServiceForm):
 
 @admin.register(Dancer)
 class DancerAdmin(ScopedAdmin):
-    """Those who are filmed."""
+    """Dancers of the studio."""
 
     service_form = DancerForm
     write_action = Action.MANAGE_DANCERS
@@ -42,7 +42,7 @@ class DancerAdmin(ScopedAdmin):
 
 @admin.register(Guardianship)
 class GuardianshipAdmin(ScopedAdmin):
-    """Who answers for whom, and since when; ended ones stay."""
+    """Guardianships, ended ones included."""
 
     list_display = ("dancer", "user", "relation", "started_at", "ended_at")
     list_select_related = ("dancer", "user")

@@ -13,6 +13,6 @@ class PeopleConfig(AppConfig):
     label = "people"
 
     def ready(self) -> None:
-        """Hands the guardians to `access`."""
-        # The models are loaded only now.
+        """Registers the source of guardians with `access`."""
+        # Imported here, because models cannot be imported before the app registry is ready.
         sources.guardians = import_string("control_plane.people.ownership.Guardians")()

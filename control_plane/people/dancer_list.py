@@ -1,4 +1,4 @@
-"""A list of dancers as a spreadsheet saves it, read to the last line before anything is done with it. Pure."""
+"""Parser of a CSV list of dancers. It reads the whole file before anything is added. Pure."""
 
 import codecs
 import csv
@@ -17,15 +17,15 @@ NAME_LENGTH, NOTE_LENGTH = 120, 1000
 COLUMNS = ("name", "birth_year", "protected", "note")
 _YES = {"yes", "y", "true", "1", "x", "wahr", "vrai", "verdadero", "vero"}
 _NO = {"", "no", "n", "false", "0", "falsch", "faux", "falso"}
-"""Also the words that Excel writes for TRUE and FALSE in German, French, Spanish and Italian."""
+"""Includes what Excel writes for TRUE and FALSE in German, French, Spanish and Italian."""
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SEPARATOR = re.compile(r"sep=(.)(\r\n|\r|\n)", re.IGNORECASE)
-"""A line before the first that names the separator. Excel reads it and shows it to nobody; exports for Excel write it."""
+"""A `sep=;` line before the header. Exports for Excel write it, and Excel hides it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewDancer:
-    """A dancer to be added. `birth_year` None: unknown. `line` is where a file says so, 0 where none does."""
+    """A dancer to be added. `birth_year` None: unknown. `line`: the line in the file, 0 without a file."""
 
     name: str
     birth_year: int | None = None
@@ -45,8 +45,8 @@ class LineError:
         return f"Line {self.line}: {self.text}"
 
 
-class NotAList(Exception):
-    """The file cannot be taken; `errors` says why, line by line, at most `MOST_ERRORS` of them."""
+class InvalidDancerList(Exception):
+    """The file is refused. `errors` has the reasons by line, at most `MOST_ERRORS`."""
 
     def __init__(self, errors: list[LineError]) -> None:
         super().__init__("; ".join(map(str, errors)))
@@ -54,17 +54,17 @@ class NotAList(Exception):
 
 
 def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
-    """Returns the dancers of a CSV file in its order.
+    """Returns the dancers of a CSV file, in file order.
 
-    The first line names the columns: `name`, and where wanted `birth_year`, `protected` (yes or no) and `note`. Commas,
-    semicolons, tabs, or the separator that a `sep=` line names, separate them. The text is UTF-8, or UTF-16 with a byte
-    order mark. Columns without a name have to be empty: spreadsheets write them where cells were used and cleared.
+    The first line names the columns: `name`, and optionally `birth_year`, `protected` (yes or no) and `note`. The
+    separator is a comma, semicolon or tab, or the one of a `sep=` line. The text is UTF-8, or UTF-16 with a byte order
+    mark. Columns without a name must be empty; spreadsheets write them for cells that were cleared.
 
     Raises:
-        NotAList: something is wrong with it.
+        InvalidDancerList: the file has errors.
     """
     if len(content) > LARGEST_BYTES:
-        raise NotAList([LineError(1, f"the file has more than {LARGEST_BYTES // 1024} kB")])
+        raise InvalidDancerList([LineError(1, f"the file has more than {LARGEST_BYTES // 1024} kB")])
     text = _text(content)
     rows = _rows(text)
     header = _header(rows)
@@ -95,14 +95,14 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
             continue
         key = (name_key(found.name), found.birth_year)
         if key in seen:
-            errors.append(LineError(line, f"{found.name} stands on line {seen[key]} already"))
+            errors.append(LineError(line, f"{found.name} is already on line {seen[key]}"))
             continue
         seen[key] = line
         dancers.append(found)
     if not errors and not dancers:
-        errors.append(LineError(2, "there is no dancer after the line of column names"))
+        errors.append(LineError(2, "there are no dancers below the column names"))
     if errors:
-        raise NotAList(errors)
+        raise InvalidDancerList(errors)
     return dancers
 
 
@@ -112,16 +112,18 @@ def _text(content: bytes) -> str:
         text = content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = len(re.findall(rb"\r\n|\r|\n", content[: error.start])) + 1
-        raise NotAList([LineError(line, "it is not UTF-8 text; save the file as CSV UTF-8")]) from error
+        raise InvalidDancerList(
+            [LineError(line, "it is not UTF-8 text; save the file as CSV UTF-8")]
+        ) from error
     if "\0" in text:
-        raise NotAList([LineError(1, "it holds a zero byte; this is no text file")])
+        raise InvalidDancerList([LineError(1, "it contains a zero byte, so it is not a text file")])
     return text
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    told = _SEPARATOR.match(text)
-    if told is not None and told[1] not in '\r\n"':
-        delimiter, text, begins = told[1], text[told.end() :], 2
+    separator = _SEPARATOR.match(text)
+    if separator is not None and separator[1] not in '\r\n"':
+        delimiter, text, begins = separator[1], text[separator.end() :], 2
     else:
         first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
         delimiter, begins = max(",;\t", key=re.sub(r'"[^"]*"', "", first).count), 1
@@ -132,7 +134,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
             yield begins, [cell.strip() for cell in cells]
             begins = before + reader.line_num + 1
     except csv.Error as error:
-        raise NotAList(
+        raise InvalidDancerList(
             [LineError(begins, f"it cannot be read ({error}); check the quotation marks")]
         ) from error
 
@@ -142,15 +144,21 @@ def _header(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
     header = [re.sub(r"[ -]", "_", name_key(cell)) for cell in cells]
     if "name" not in header:
         known = ", ".join(COLUMNS)
-        raise NotAList(
-            [LineError(line, f"it names the columns, and one of them is called name; known are {known}")]
+        raise InvalidDancerList(
+            [
+                LineError(
+                    line, f"this line must name the columns, with one called name; known columns: {known}"
+                )
+            ]
         )
     named = [cell for cell in header if cell]
     unknown = [cell for cell in named if cell not in COLUMNS]
     if unknown:
-        raise NotAList([LineError(line, f"unknown column {unknown[0][:40]}; known are {', '.join(COLUMNS)}")])
+        raise InvalidDancerList(
+            [LineError(line, f"unknown column {unknown[0][:40]}; known columns: {', '.join(COLUMNS)}")]
+        )
     if len(set(named)) < len(named):
-        raise NotAList([LineError(line, "a column stands there twice")])
+        raise InvalidDancerList([LineError(line, "a column name occurs twice")])
     return header
 
 
@@ -165,7 +173,7 @@ def _dancer(cells: dict[str, str], line: int, this_year: int) -> NewDancer | Lin
     year_text = name_key(cells.get("birth_year", ""))
     year = int(year_text) if year_text.isdecimal() and len(year_text) == 4 else None
     if year_text and (year is None or not FIRST_BIRTH_YEAR <= year <= this_year):
-        return LineError(line, f"birth_year {year_text[:20]!r} is no year such as 2014")
+        return LineError(line, f"birth_year {year_text[:20]!r} is not a year such as 2014")
     word = name_key(cells.get("protected", ""))
     if word not in _YES | _NO:
         return LineError(line, f"protected {word[:20]!r} is neither yes nor no")

@@ -1,4 +1,4 @@
-"""Tables of those who are filmed: Dancer, Guardianship. Consent has tables of its own and is no column here."""
+"""Tables of people who are filmed: Dancer, Guardianship. Consent has its own tables."""
 
 from typing import ClassVar
 
@@ -15,11 +15,11 @@ LAST_BIRTH_YEAR = 2200
 
 
 class Dancer(StudioOwned):
-    """One person who dances at the studio, with an account or without.
+    """One person who dances at the studio, with or without an account.
 
-    `name` is for the studio's staff. Of the date of birth only the year is kept, because only "a minor or not" is ever
-    asked; null: unknown, which counts as a minor. `protected`: nothing that shows this dancer leaves the studio, and
-    no name or timetable of theirs is shown to other families. `left_at` null: dances here now.
+    `name` is for the studio's staff. `birth_year` is all that is kept of the date of birth, because only "minor or not"
+    matters; null: unknown, treated as a minor. `protected`: nothing that shows this dancer leaves the studio, and other
+    families see neither name nor timetable. `left_at` null: the dancer is active.
     """
 
     view_permission = "view_dancers"
@@ -58,7 +58,7 @@ class Relation(models.TextChoices):
 
 
 class Guardianship(StudioOwned):
-    """One person answers for one dancer, from `started_at` until `ended_at` (null: still)."""
+    """One person answers for one dancer, from `started_at` to `ended_at` (null: not ended)."""
 
     view_permission = "view_dancers"
     access_path = STUDIO_ONLY

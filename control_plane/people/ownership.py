@@ -1,4 +1,4 @@
-"""Which footage shows the dancers that somebody answers for: the fact source of `access`."""
+"""Source of facts for `access`: the people who answer for a dancer in a class."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,12 +11,13 @@ from control_plane.people.models import Dancer, Guardianship
 
 
 class Guardians:
-    """Reads guardianships and the confirmed rosters of classes; both methods are one rule, in two forms."""
+    """Reads guardianships and confirmed rosters. Both methods are the same rule, for one class and as a query condition."""
 
     def owners(self, class_id: UUID | None, user_ids: Collection[UUID], now: datetime) -> set[UUID]:
-        """Returns who of `user_ids` may count a class as their own dancers': one query.
+        """Returns the users among `user_ids` who own a class, in one query.
 
-        One who answers for a dancer confirmed to be in it; but nobody who does not answer for every protected dancer in it.
+        A user owns a class who answers for a dancer confirmed in it and for every protected dancer in it. So a protected
+        dancer hides the class from all other families.
         """
         if class_id is None or not user_ids:
             return set()
@@ -36,7 +37,7 @@ class Guardians:
         return found & wanted
 
     def owned(self, user_id: UUID, class_path: str, now: datetime) -> Q:
-        """Returns the same as `owners` as a condition on rows that belong to the class at `class_path`."""
+        """Returns the rule of `owners` as a condition on rows that belong to the class at `class_path`."""
         theirs = Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True, started_at__lte=now)
         shown = Dancer.objects.filter(appearances__class_session_id=OuterRef(class_path))
         mine = Dancer.objects.filter(

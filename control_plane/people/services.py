@@ -1,4 +1,4 @@
-"""Writes of those who are filmed: dancers, and who answers for them."""
+"""Writes of dancers and guardianships."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,9 +40,9 @@ def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
 
 
 def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -> tuple[list[Dancer], int]:
-    """Adds those who are not there yet, all of them or none; returns the new ones, and how many were there.
+    """Adds new dancers, all or none; returns them, and the number of dancers that exist already.
 
-    Somebody of the same name, however it is written, and the same year of birth is the same dancer.
+    A dancer with the same name, ignoring case and spacing, and the same year of birth counts as existing.
 
     Raises:
         BadRequest: a value breaks a rule; nothing was added.
@@ -66,7 +66,7 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
 
 
 def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
-    """Changes what is kept of a dancer.
+    """Changes fields of a dancer.
 
     Raises:
         BadRequest: an unknown field, or a value that breaks a rule.
@@ -93,7 +93,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
 
 
 def set_dancer_left(dancer: Dancer, left: bool, *, actor: Actor) -> Dancer:
-    """Says that a dancer dances here no longer (or again): rosters offer the name no more, all else stays.
+    """Marks a dancer as having left, or as active again. Rosters no longer offer one who has left; all else stays.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage dancers.
@@ -108,22 +108,22 @@ def set_dancer_left(dancer: Dancer, left: bool, *, actor: Actor) -> Dancer:
 
 
 def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor: Actor) -> Guardianship:
-    """Lets a member answer for a dancer, from now on.
+    """Makes a member answer for a dancer, from now on.
 
     Raises:
-        Conflict: the person does already.
-        NotFound: the person is no member of the studio; or `actor` is a stranger.
+        Conflict: the person answers for this dancer already.
+        NotFound: the person is not a member of the studio, or `actor` has no access to it.
         Forbidden: `actor` may not manage dancers.
         TooManyRequests: too many were started within an hour.
     """
     with studio_scope(dancer.studio_id):
         access.require(actor, access.Action.MANAGE_DANCERS, dancer)
-        # Under the lock, as for rights: somebody who is being removed is a member no longer, or loses this with the rest.
+        # Under the studio's lock, as for permissions: either the removal of a member has committed, or it ends this too.
         lock_studio(dancer.studio_id)
         access.require(actor, access.Action.MANAGE_DANCERS, dancer)
         require_rate(Act.GUARDIANSHIP_STARTED, actor=actor)
         if not members(timezone.now()).filter(user=user).exists():
-            raise NotFound("This person is no member of the studio. Invite them first.")
+            raise NotFound("This person is not a member of the studio. Invite them first.")
         guardianship = Guardianship(
             studio_id=dancer.studio_id,
             dancer=dancer,
@@ -146,7 +146,7 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
 
 
 def end_guardianship(guardianship: Guardianship, *, actor: Actor) -> None:
-    """Ends a guardianship at once, with all it opened; where it has ended, all is well.
+    """Ends a guardianship at once, with all access it gave. Idempotent.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage dancers.
@@ -157,7 +157,7 @@ def end_guardianship(guardianship: Guardianship, *, actor: Actor) -> None:
 
 
 def end_guardianships_of(user_id: UUID, *, actor: Actor) -> None:
-    """Ends what a person answers for in the studio in scope, because the membership ends; the caller has asked."""
+    """Ends all guardianships of a person in the studio in scope. The caller has checked `access` and ends the membership."""
     for guardianship in Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True):
         _end(guardianship, actor)
 
@@ -192,4 +192,4 @@ def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
 def _check(dancer: Dancer) -> None:
     check(dancer)
     if dancer.birth_year and dancer.birth_year > timezone.localdate().year:
-        raise BadRequest(f"birth_year: {dancer.birth_year} is yet to come.")
+        raise BadRequest(f"birth_year: {dancer.birth_year} is in the future.")

@@ -12,7 +12,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.names import name_key
 from control_plane.common.scoping import studio_scope
-from control_plane.people.dancer_list import LineError, NewDancer, NotAList
+from control_plane.people.dancer_list import InvalidDancerList, LineError, NewDancer
 from control_plane.people.models import Dancer
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.services import lock_class
@@ -75,7 +75,7 @@ def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
     """Returns the dancers of the studio in scope that a list names; the year of birth distinguishes equal names.
 
     Raises:
-        NotAList: a line matches no dancer, or several.
+        InvalidDancerList: a line matches no dancer, or several.
     """
     by_name: dict[str, list[Dancer]] = {}
     for dancer in Dancer.objects.filter(left_at__isnull=True):
@@ -95,5 +95,5 @@ def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:
             text = f"no dancer is named {item.name}; add the dancer first, or correct the name"
             errors.append(LineError(item.line, text))
     if errors:
-        raise NotAList(errors[:20])
+        raise InvalidDancerList(errors[:20])
     return found

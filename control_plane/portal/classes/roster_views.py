@@ -18,7 +18,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict
-from control_plane.people.dancer_list import NotAList, read_dancers
+from control_plane.people.dancer_list import InvalidDancerList, read_dancers
 from control_plane.portal.dancers.forms import ListForm
 from control_plane.portal.dancers.presenter import roster_lines
 from control_plane.portal.page import actor_of, studio_page
@@ -59,7 +59,7 @@ def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespon
     try:
         listed = read_dancers(form.content(), this_year=timezone.localdate().year)
         named = dancers_named(listed)
-    except NotAList as error:
+    except InvalidDancerList as error:
         return _page(request, actor, class_session, file_form=form, lines=error.errors)
     return _page(request, actor, class_session, ticked=[dancer.id for dancer in named], from_file=len(named))
 

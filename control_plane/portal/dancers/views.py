@@ -20,7 +20,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.bodies import takes_file
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.people import services
-from control_plane.people.dancer_list import NewDancer, NotAList, read_dancers
+from control_plane.people.dancer_list import InvalidDancerList, NewDancer, read_dancers
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.portal.dancers.forms import DancerForm, GuardianForm, ListForm
 from control_plane.portal.dancers.presenter import classes_of, dancer_for, dancers_found
@@ -140,7 +140,7 @@ def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             listed = read_dancers(form.content(), this_year=timezone.localdate().year)
-        except NotAList as error:
+        except InvalidDancerList as error:
             context["errors"] = error.errors
         else:
             added, there = services.add_dancers(request.studio, listed, actor=actor)

@@ -6,7 +6,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.people.dancer_list import NewDancer, NotAList
+from control_plane.people.dancer_list import InvalidDancerList, NewDancer
 from control_plane.people.models import Dancer
 from control_plane.people.services import add_dancers, set_dancer_left
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
@@ -94,7 +94,7 @@ def test_a_list_of_names_finds_each_or_says_on_which_line_it_does_not(
         (found_one,) = dancers_named([NewDancer("B\u00e9a", line=2)])
         assert found_one.id == dancers[2].id
         set_dancer_left(dancers[3], True, actor=cast.alice.actor)
-        with pytest.raises(NotAList) as caught:
+        with pytest.raises(InvalidDancerList) as caught:
             dancers_named([NewDancer("Ada", line=2), NewDancer("Zoe", line=3), NewDancer("Cleo", line=4)])
     assert [error.line for error in caught.value.errors] == [2, 3, 4]
     assert "birth_year" in str(caught.value.errors[0])
