@@ -1,1 +1,1 @@
-"""Who you are: people, how they sign in, one-time sign-in links. What they may do is decided in `access`."""
+"""Accounts: people, sign-in, one-time sign-in links, sessions. `access` decides what people may do."""

@@ -12,5 +12,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connects the audit log to sign-ins, sign-outs and changes of factors."""
-        # The receivers need the models, which are not there yet when this module is read.
-        import_string("control_plane.accounts.record.connect")()
+        # Imported here, because the receivers need models, which cannot be imported before the app registry is ready.
+        import_string("control_plane.accounts.signin_audit.connect")()

@@ -1,4 +1,4 @@
-"""Who signs in with address and password; asked once for each try, however it ends."""
+"""Authentication by e-mail address and password, with a single hash per attempt."""
 
 from typing import Any, cast
 
@@ -10,19 +10,19 @@ from control_plane.accounts.models import User
 
 
 class PasswordBackend(AuthenticationBackend):
-    """allauth's, and the only one that is asked.
+    """allauth's backend, as the only one that checks passwords.
 
-    Django asks every backend of the settings until one knows the person; the next one would compute the expensive hash
-    of a wrong password again. Django's own stays in the settings for the sessions that were opened through it.
+    Django tries each backend of the settings in turn, so a wrong password would cost the expensive hash once per
+    backend. Django's own backend stays in the settings for sessions that were opened through it.
     """
 
     def authenticate(  # type: ignore[override]  # as allauth declares it
         self, request: HttpRequest | None, **credentials: Any
     ) -> User | None:
-        """Returns the person whose address and password these are; None where there is no password to look at.
+        """Returns the person with this address and password, or None if no password was given.
 
         Raises:
-            PermissionDenied: address and password do not belong together; no other backend is asked.
+            PermissionDenied: address and password do not match; stops Django from trying other backends.
         """
         user = cast(User | None, super().authenticate(request, **credentials))
         if user is None and credentials.get("password"):

@@ -8,14 +8,14 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import LINK_LIFETIME, LINK_LIFETIME_LIMIT, create_signin_link
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
-from control_plane.common.words import lasting
+from control_plane.common.humanize import lasting
 
 _MINUTE = timedelta(minutes=1)
 USUAL_MINUTES = LINK_LIFETIME // _MINUTE
 
 
 def add_lifetime(parser: CommandParser) -> None:
-    """Add `--minutes`, how long the link works."""
+    """Adds `--minutes`, the lifetime of the link."""
     parser.add_argument(
         "--minutes",
         type=int,
@@ -25,14 +25,14 @@ def add_lifetime(parser: CommandParser) -> None:
 
 
 def make_link(user: User, minutes: int = USUAL_MINUTES, *, actor: Actor) -> tuple[str, str]:
-    """Return a link that signs somebody in once, and the sentence that introduces it.
+    """Returns a one-time sign-in link and the sentence that introduces it.
 
     Raises:
-        Refused: the account is switched off, or the lifetime is not between a minute and a day.
+        Refused: the account is disabled, or the lifetime is not between a minute and a day.
     """
     most = LINK_LIFETIME_LIMIT // _MINUTE
     if not user.is_active:
-        raise switched_off(user)
+        raise account_disabled(user)
     if not 0 < minutes <= most:
         raise Refused(
             f"a sign-in link works for at least 1 and at most {most} minutes, not {minutes}",
@@ -43,8 +43,6 @@ def make_link(user: User, minutes: int = USUAL_MINUTES, *, actor: Actor) -> tupl
     return link, f"This link signs in {user.email} once, within {lasting(lifetime)}. It is not shown again:"
 
 
-def switched_off(user: User) -> Refused:
-    """Return the refusal of an account that no link signs in."""
-    return Refused(
-        f"the account {user.email} is switched off", hint="No link signs it in. Use another address."
-    )
+def account_disabled(user: User) -> Refused:
+    """Returns the error for a disabled account."""
+    return Refused(f"the account {user.email} is disabled", hint="No link signs it in. Use another address.")

@@ -1,4 +1,4 @@
-"""TXT records of a domain, by the system's own resolver: how the owner of a domain says something about it."""
+"""TXT records of a domain, looked up with the system's resolver."""
 
 import dns.exception
 import dns.resolver
@@ -6,20 +6,20 @@ import dns.resolver
 from control_plane.common.errors import Unavailable
 
 LIFETIME_S = 3.0
-"""Of a whole question, retries included."""
+"""Time for a whole query, retries included."""
 MOST_RECORDS = 100
 
 
 def system_resolver() -> dns.resolver.Resolver:
-    """Return what asks the name servers of this machine."""
+    """Returns a resolver that uses the name servers of this machine."""
     return dns.resolver.Resolver()
 
 
 def txt_records(name: str) -> list[str]:
-    """Return the TXT records at a name, at most `MOST_RECORDS`; empty where there is no such name, or no record.
+    """Returns up to `MOST_RECORDS` TXT records of a name; empty if the name or such records do not exist.
 
     Raises:
-        Unavailable: DNS did not answer, or not with an answer; nothing is known.
+        Unavailable: DNS did not answer, or its answer is invalid.
     """
     try:
         answer = system_resolver().resolve(f"{name}.", "TXT", lifetime=LIFETIME_S, search=False)
@@ -27,5 +27,5 @@ def txt_records(name: str) -> list[str]:
         return []
     except (dns.exception.DNSException, OSError) as error:
         raise Unavailable("DNS did not answer. Try again in a minute.") from error
-    # One record may come in several strings, which are one text (RFC 7208, section 3.3).
+    # One record may consist of several strings, which are concatenated (RFC 7208, section 3.3).
     return [b"".join(record.strings).decode(errors="replace") for record in list(answer)[:MOST_RECORDS]]

@@ -18,12 +18,12 @@ class NameForm(forms.Form):
         max_length=LONGEST_NAME,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
-        help_text="Your studios show it beside what you do. Without one they show your e-mail address.",
+        help_text="Your studios show it next to what you do. Without a name they show your e-mail address.",
     )
 
 
 class WelcomeForm(NameForm):
-    """A name, and a password for the next time; both may be left empty."""
+    """A name, and a password for the next sign-in; both are optional."""
 
     password1 = forms.CharField(
         label="Password",
@@ -44,11 +44,11 @@ class WelcomeForm(NameForm):
         self._user = user
 
     def clean(self) -> dict[str, Any]:
-        """Return the data; a password has to be typed twice alike, and meet the platform's rules."""
+        """Checks that both passwords are equal and meet the platform's rules; returns the data."""
         data: dict[str, Any] = super().clean() or {}
         first, second = data.get("password1", ""), data.get("password2", "")
         if first != second:
-            self.add_error("password2", "These are not the same.")
+            self.add_error("password2", "The passwords are not the same.")
         elif first:
             try:
                 get_adapter().clean_password(first, user=self._user)

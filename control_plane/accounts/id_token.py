@@ -1,4 +1,4 @@
-"""What an OpenID provider's token must satisfy. Pure: keys and expectations come in, claims go out.
+"""Validation of OpenID Connect ID tokens. Pure: takes keys and expected values, returns claims.
 
 Source: OpenID Connect Core 1.0 section 3.1.3.7, RFC 8725 (JSON Web Token best practice).
 """
@@ -10,31 +10,31 @@ from typing import Any
 import jwt
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures with a public key alone: with HMAC, whoever knows the client's secret could write tokens."""
+"""Asymmetric signatures only: with HMAC, anyone who knows the client secret could forge tokens."""
 LEEWAY_S = 60
 OLDEST_S = 600
 
 
 class TokenRefused(Exception):
-    """The token breaks a rule; the message says which, and holds nothing of the token."""
+    """The token is invalid; the message names the rule and contains nothing of the token."""
 
 
 def verified_claims(
     token: str, keys: Mapping[str, Any], *, issuer: str, audience: str, nonce: str
 ) -> dict[str, Any]:
-    """Returns the claims of an ID token.
+    """Validates an ID token and returns its claims.
 
     Args:
         keys: the provider's key set (RFC 7517).
-        nonce: what the sign-in began with; the token must hold it.
+        nonce: the nonce of this sign-in, which the token must contain.
 
     Raises:
-        TokenRefused: no known key has signed it, it is not for us, not from there, not of this sign-in, or too old.
+        TokenRefused: wrong signature, audience, issuer or nonce, or the token is too old.
     """
     try:
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in ALGORITHMS:
-            raise TokenRefused("the token is signed in a way that is not accepted")
+            raise TokenRefused("the token has a signature algorithm that is not accepted")
         claims: dict[str, Any] = jwt.decode(
             token,
             key=_key(keys, header),
@@ -64,5 +64,5 @@ def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> Any:
         and (key.get("kid") == header.get("kid") or "kid" not in header)
     ]
     if len(found) != 1:
-        raise TokenRefused("no single key of the provider fits the token")
+        raise TokenRefused("the token matches no key of the provider, or several")
     return jwt.PyJWK.from_dict(found[0], algorithm=header["alg"]).key

@@ -1,4 +1,4 @@
-"""How often something may be tried: `SIGNIN_RATE_LIMITS`, counted in the cache as allauth counts its own."""
+"""Limits of attempts: `SIGNIN_RATE_LIMITS`, counted in the cache like allauth's own limits."""
 
 from allauth.core.internal import ratelimit
 from django.conf import settings
@@ -9,13 +9,13 @@ from control_plane.common.errors import TooManyRequests
 APP = "threedance"
 
 
-def require_within(request: HttpRequest, action: str, *, key: str = "") -> None:
-    """Counts a try.
+def require_attempts_left(request: HttpRequest, action: str, *, key: str = "") -> None:
+    """Counts an attempt.
 
     Raises:
-        TooManyRequests: there were too many.
+        TooManyRequests: the limit is exceeded.
     """
-    # allauth's own `consume` never counts a GET, and some of ours look something up.
+    # allauth's `consume` never counts a GET, but some of our GET requests look something up.
     for rate in ratelimit.get_rates(app=APP, action=action, config=settings.SIGNIN_RATE_LIMITS):
         if not ratelimit._consume_single_rate(request, app=APP, action=action, rate=rate, key=key or None):
-            raise TooManyRequests("Too many tries. Wait a minute, then try again.")
+            raise TooManyRequests("Too many attempts. Wait a minute, then try again.")

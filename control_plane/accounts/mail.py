@@ -1,4 +1,4 @@
-"""Mail to one person, as plain text. Without a server nothing is sent, and the caller says so on the page."""
+"""Plain-text mail to one person. Without a mail server nothing is sent, and the page tells the user so."""
 
 import smtplib
 
@@ -12,18 +12,18 @@ NO_SERVER = "django.core.mail.backends.dummy.EmailBackend"
 
 
 def has_server() -> bool:
-    """Returns whether mail can be sent at all."""
+    """Returns whether a mail server is configured."""
     return bool(settings.EMAIL_BACKEND != NO_SERVER)
 
 
 def send(address: str, subject: str, template: str, context: dict[str, object]) -> None:
-    """Sends one mail; `template` is that of its text.
+    """Sends a mail whose text is rendered from `template`.
 
     Raises:
-        Unavailable: the mail server did not take it.
+        Unavailable: the mail server did not accept it.
     """
     body = render_to_string(template, context)
-    # A line break in a subject would be a second header.
+    # A line break in the subject would start another header.
     message = EmailMessage(subject=" ".join(subject.split()), body=body, to=[address])
     try:
         message.send()

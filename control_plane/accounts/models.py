@@ -1,4 +1,4 @@
-"""Tables of people: User and SigninLink. They belong to no studio; `tenancy.Membership` ties them to some."""
+"""Tables of people: User and SigninLink. They belong to no studio; `tenancy.Membership` links people to studios."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,27 +12,27 @@ from control_plane.common.actors import Actor
 from control_plane.common.models import STUDIO_ONLY, UUIDModel
 
 
-def _as_kept(address: str) -> str:
-    """Returns an address as it is stored, and so compared: exactly.
+def _normalized(address: str) -> str:
+    """Returns an address in the form in which it is stored and compared.
 
-    The database's own comparison without case takes letters of other scripts for ours (dotless i for i): somebody with
-    a mailbox at such an address would be taken for somebody else.
+    PostgreSQL's case-insensitive comparison maps some foreign letters to ASCII (dotless i to i). The owner of such an
+    address would then count as the owner of another one.
     """
     return address.strip().lower()
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes and finds people by e-mail address, whatever its case."""
+    """Creates and finds people by e-mail address, ignoring case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Returns a new person; without a password only links and passkeys sign in.
+        """Creates a person. Without a password only links and passkeys sign in.
 
         Raises:
             ValueError: the address is empty.
         """
         if not email:
             raise ValueError("a person needs an e-mail address")
-        user = self.model(email=_as_kept(email), **fields)
+        user = self.model(email=_normalized(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -43,20 +43,20 @@ class UserManager(BaseUserManager["User"]):
         Raises:
             User.DoesNotExist: nobody has it.
         """
-        return self.get(email=_as_kept(username or ""))
+        return self.get(email=_normalized(username or ""))
 
     def by_address(self, address: str) -> "User | None":
-        """Returns the person with this address; None where nobody has it."""
-        kept = _as_kept(address)
-        return None if "\0" in kept else self.filter(email=kept).first()
+        """Returns the person with this address, or None."""
+        address = _normalized(address)
+        return None if "\0" in address else self.filter(email=address).first()
 
 
 class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
-    """One person. `is_staff` opens the admin site; what it shows there is still up to `access`.
+    """One person. `is_staff` opens the admin site; `access` still decides what it shows.
 
-    `is_operator`: runs the platform, and has no standing access to any studio (`access.services.open_break_glass`).
-    `setup_not_before`: a session whose person showed who they are earlier may not give the account its first password or
-    factor (`sessions.may_set_up`); null: any may.
+    `is_operator`: runs the platform, and can access studios only by break-glass (`access.services.open_break_glass`).
+    `setup_not_before`: sessions authenticated earlier may not set the account's first password or factor
+    (`sessions.may_set_first_credential`); null: any session may.
     """
 
     view_permission = "manage_people"
@@ -88,17 +88,17 @@ class User(AbstractBaseUser, PermissionsMixin, UUIDModel):
         return self.display_name or self.email
 
     def get_short_name(self) -> str:
-        """Returns the first part of the name."""
+        """Returns the first word of the name."""
         return self.get_full_name().split(" ")[0]
 
     @property
     def actor(self) -> Actor:
-        """The person as the one who acts."""
+        """The person as an actor."""
         return Actor.user(UUID(str(self.id)))
 
 
 class SigninLink(UUIDModel):
-    """One way in for one person, once, until `expires_at`. The token itself is never stored, only its SHA-256."""
+    """A one-time sign-in link of one person, valid until `expires_at`. Only the SHA-256 of its token is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", editable=False)
     token_sha256 = models.BinaryField(unique=True, editable=False)

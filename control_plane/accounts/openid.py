@@ -1,4 +1,4 @@
-"""Signing in through an OpenID provider: code flow with PKCE, state, nonce, and a signature that is always checked."""
+"""Sign-in through an OpenID provider: authorization code flow with PKCE, state, nonce and a verified ID token."""
 
 import secrets
 from collections.abc import Mapping
@@ -14,37 +14,37 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from control_plane.accounts.id_token import TokenRefused, verified_claims
-from control_plane.accounts.outbound import GuardedSession, require_safe
+from control_plane.accounts.outbound import GuardedSession, require_allowed_url
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 NONCE_KEY = "openid_nonce"
-"""Session key: the nonce of the sign-in under way with each provider."""
+"""Session key: nonce of the pending sign-in at each provider."""
 
 
 class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
-    """Reads the provider's own description, and takes nothing from it that is not its own or not signed."""
+    """Reads the provider's metadata, and accepts only its own issuer and signed claims."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """The provider's description (OpenID Connect Discovery 1.0, section 4.3).
+        """The provider's metadata (OpenID Connect Discovery 1.0, section 4.3).
 
         Raises:
-            OAuth2Error: it speaks of another issuer, or of addresses that we do not call.
+            OAuth2Error: it names another issuer, or addresses that may not be called.
         """
         if not hasattr(self, "_description"):
-            self._description = self._described()
+            self._description = self._load_description()
         return self._description
 
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
-        """Returns our own address, whatever host the request names."""
+        """Returns the callback under our own host, whatever host the request names."""
         path = reverse("openid_connect_callback", kwargs={"provider_id": self.provider_id})
         return f"{settings.PUBLIC_URL}{path}"
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> Any:
-        """Returns who the provider says it is.
+        """Returns the person that the provider has authenticated.
 
         Raises:
-            OAuth2Error: the token, or what the provider says beside it, is refused.
+            OAuth2Error: the ID token or the userinfo response is refused.
         """
         nonces = request.session.get(NONCE_KEY, {})
         nonce = nonces.pop(self.provider_id, "")
@@ -63,24 +63,24 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
         if description.get("userinfo_endpoint"):
             more = self._json(description["userinfo_endpoint"], token=token.token)
             if more.get("sub") != claims["sub"]:
-                raise OAuth2Error("the provider speaks of two different people")
+                raise OAuth2Error("the ID token and the userinfo response name different people")
             claims = more | claims
-        # A boolean (OpenID Connect Core 1.0, section 5.1). The library also takes words such as "true" for it, which a
-        # provider may have passed through from a form of its own.
+        # A boolean (OpenID Connect Core 1.0, section 5.1). allauth also accepts strings such as "true", which a provider
+        # may have copied from a form without verifying the address.
         claims = dict(claims) | {"email_verified": claims.get("email_verified") is True}
         provider = self.get_provider()  # type: ignore[no-untyped-call]
         return provider.sociallogin_from_response(request, {"id_token": claims})
 
-    def _described(self) -> dict[str, Any]:
+    def _load_description(self) -> dict[str, Any]:
         provider = self.get_provider()  # type: ignore[no-untyped-call]
         found = self._json(provider.server_url)
         issuer = provider.app.settings["server_url"].rstrip("/")
         if str(found.get("issuer", "")).rstrip("/") != issuer:
-            raise OAuth2Error("the provider's description speaks of another issuer")
+            raise OAuth2Error("the provider's metadata names another issuer")
         for name in ENDPOINTS:
             if not isinstance(found.get(name), str):
-                raise OAuth2Error(f"the provider's description lacks {name}")
-            require_safe(found[name])
+                raise OAuth2Error(f"the provider's metadata lacks {name}")
+            require_allowed_url(found[name])
         return found
 
     def _json(self, url: str, *, token: str = "") -> dict[str, Any]:
@@ -91,9 +91,9 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
         try:
             found = response.json()
         except ValueError as error:
-            raise OAuth2Error("the provider's answer is no JSON") from error
+            raise OAuth2Error("the provider's response is not JSON") from error
         if not isinstance(found, dict):
-            raise OAuth2Error("the provider's answer is no object")
+            raise OAuth2Error("the provider's response is not a JSON object")
         return found
 
 
@@ -104,7 +104,7 @@ class OpenIDProvider(OpenIDConnectProvider):
     pkce_enabled_default = True
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
-        """Returns where to go afterwards; nothing else of the address is believed."""
+        """Returns the redirect target; ignores all other parameters of the URL."""
         kwargs: dict[str, Any] = super().get_redirect_from_request_kwargs(request)
         return {name: kwargs[name] for name in ("process", "next_url") if name in kwargs}
 
@@ -116,7 +116,7 @@ class OpenIDProvider(OpenIDConnectProvider):
         data: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> HttpResponse:
-        """Sends the browser to the provider, with a nonce that the token must bring back."""
+        """Redirects the browser to the provider, with a nonce that the ID token must contain."""
         nonce = secrets.token_urlsafe(24)
         kept = dict(list(request.session.get(NONCE_KEY, {}).items())[-statekit.MAX_STATES :])
         request.session[NONCE_KEY] = kept | {self.sub_id: nonce}
@@ -125,5 +125,5 @@ class OpenIDProvider(OpenIDConnectProvider):
         return response
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Returns the claims, for the decision alone: `StudioProviders` keeps none of them."""
+        """Returns the claims for the sign-in decision. `StudioProviders` does not store them."""
         return dict(data["id_token"])

@@ -1,4 +1,4 @@
-"""Who is a platform operator."""
+"""Check for platform operators."""
 
 from django.conf import settings
 
@@ -9,11 +9,11 @@ from control_plane.common.errors import Forbidden, NotFound
 
 
 def require_operator(actor: Actor) -> User:
-    """Returns the platform operator who asks.
+    """Returns the user of `actor`, who must be a platform operator.
 
     Raises:
-        NotFound: somebody else asks, who must not learn that there is anything here.
-        Forbidden: the account lacks the second factor that the platform asks of its operators.
+        NotFound: `actor` is not an operator, and must not learn that there is anything to find.
+        Forbidden: the operator's account lacks the required second factor.
     """
     operator = None
     if actor.kind is ActorKind.USER and actor.id is not None:

@@ -1,6 +1,6 @@
-"""allauth's forms for passkeys, whose answers may be any text: what is no JSON that can be read is refused as such.
+"""allauth's passkey forms with a field that refuses every invalid JSON text.
 
-Django's field expects one error of the JSON reader; it raises two more, for nesting and for numbers too long for it.
+Django's field handles one exception of the JSON parser. The parser raises two more, for deep nesting and long numbers.
 """
 
 from typing import Any
@@ -18,22 +18,22 @@ class Credential(forms.JSONField):
         super().__init__(required=True, widget=forms.HiddenInput)
 
     def to_python(self, value: Any) -> Any:
-        """Returns the answer.
+        """Parses the browser's response.
 
         Raises:
-            ValidationError: it is no JSON.
+            ValidationError: it is not valid JSON.
         """
         try:
             return super().to_python(value)
         except (ValueError, RecursionError) as error:
-            # The text is not repeated in the message: it may be long.
+            # The message does not repeat the text, which may be long.
             raise forms.ValidationError(
                 self.error_messages["invalid"], code="invalid", params={"value": ""}
             ) from error
 
 
 class AddPasskey(allauth_forms.AddWebAuthnForm):
-    """A new passkey. For somebody with nothing else to sign in with it is one that signs in alone, unless unticked."""
+    """A new passkey. By default it signs in alone if the account has no other credential."""
 
     credential = Credential()
 
@@ -43,18 +43,18 @@ class AddPasskey(allauth_forms.AddWebAuthnForm):
 
 
 class AskPasskey(allauth_forms.AuthenticateWebAuthnForm):
-    """The second step of a sign-in."""
+    """Asks for a passkey as the second step of a sign-in."""
 
     credential = Credential()
 
 
 class AskPasskeyAgain(allauth_forms.ReauthenticateWebAuthnForm):
-    """Somebody signed in confirms that it is still them."""
+    """Asks a signed-in person for a passkey again."""
 
     credential = Credential()
 
 
 class SignInByPasskey(allauth_forms.LoginWebAuthnForm):
-    """A sign-in by nothing but a passkey."""
+    """Signs in with a passkey alone."""
 
     credential = Credential()

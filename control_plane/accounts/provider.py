@@ -1,4 +1,4 @@
-"""The protocols of identity providers as allauth looks for them (`SOCIALACCOUNT_PROVIDERS`)."""
+"""Provider classes of OpenID and SAML, where allauth looks for them (`SOCIALACCOUNT_PROVIDERS`)."""
 
 from control_plane.accounts.openid import OpenIDProvider
 from control_plane.accounts.saml import SamlProvider

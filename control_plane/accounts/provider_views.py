@@ -1,4 +1,4 @@
-"""The way to a studio's identity provider and back. Whatever goes wrong ends on one plain page that says nothing more."""
+"""Sign-in through a studio's identity provider. Every failure ends on one page that does not say why."""
 
 import logging
 from collections.abc import Callable
@@ -23,34 +23,34 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from requests import RequestException
 
 from control_plane.accounts import saml
-from control_plane.accounts.limits import require_within
+from control_plane.accounts.limits import require_attempts_left
 from control_plane.accounts.openid import OpenIDAdapter
-from control_plane.accounts.record import write_failure
+from control_plane.accounts.signin_audit import record_failure
 from control_plane.common.errors import ControlPlaneError
 
 log = logging.getLogger(__name__)
 
 TEMPLATE = "accounts/provider_refused.html"
-ANSWER_COOKIE = "saml-answer"
+RESPONSE_COOKIE = "saml-response"
 View = Callable[..., HttpResponse]
 
 
 def refused(request: HttpRequest, reason: str = "", *, provider: str = "") -> HttpResponse:
-    """Returns the plain page; the reason goes to the log and the provider's id on record."""
+    """Returns the page for refused sign-ins; logs the reason and writes an audit event with the provider's id."""
     log.warning("sign-in by provider refused", extra={"reason": reason, "provider": provider})
-    write_failure(None, method="provider", provider=provider)
+    record_failure(None, method="provider", provider=provider)
     response = render(request, TEMPLATE, status=403)
     response["Cache-Control"] = "no-store"
     return response
 
 
-def plainly(view: View) -> View:
-    """Wraps a view so that an unknown provider is 404, and everything else that fails the one plain page."""
+def hide_reasons(view: View) -> View:
+    """Wraps a view so that an unknown provider is 404, and any other failure shows the same page."""
 
     @never_cache
     @wraps(view)
     def wrapped(request: HttpRequest, provider_id: UUID, **kwargs: Any) -> HttpResponse:
-        require_within(request, "provider")
+        require_attempts_left(request, "provider")
         try:
             return view(request, str(provider_id), **kwargs)
         except SocialApp.DoesNotExist as error:
@@ -73,42 +73,43 @@ def plainly(view: View) -> View:
 
 
 @require_safe
-@plainly
+@hide_reasons
 def openid_login(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Sends the browser to an OpenID provider."""
+    """Redirects the browser to an OpenID provider."""
     view: View = OAuth2LoginView.adapter_view(_openid(request, provider_id))  # type: ignore[no-untyped-call]
     return view(request)
 
 
 @require_safe
-@plainly
+@hide_reasons
 def openid_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Takes the browser back from an OpenID provider."""
+    """Handles the redirect back from an OpenID provider."""
     view: View = OAuth2CallbackView.adapter_view(_openid(request, provider_id))  # type: ignore[no-untyped-call]
     return view(request)
 
 
 @require_safe
-@plainly
+@hide_reasons
 def saml_login(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Sends the browser to a SAML provider."""
+    """Redirects the browser to a SAML provider."""
     response: HttpResponse = _saml(request, provider_id).redirect_from_request(request)
     return response
 
 
 @csrf_exempt
 @require_POST
-@plainly
-def saml_answer(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Takes a SAML answer in, and has the browser ask for its result.
+@hide_reasons
+def saml_acs(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Stores a SAML response and redirects the browser to a page that processes it.
 
-    The answer comes from the provider's page, so our session's cookie does not come with it. Nothing is believed here.
+    The provider's page posts the response across sites, so the browser does not send our session cookie with it. Nothing
+    in the response is trusted here.
     """
-    name = saml.keep_answer(_saml(request, provider_id), request.POST.get("SAMLResponse", ""))
+    name = saml.store_response(_saml(request, provider_id), request.POST.get("SAMLResponse", ""))
     place = reverse("saml_finish", args=[provider_id])
     response = HttpResponseRedirect(place)
     response.set_cookie(
-        ANSWER_COOKIE,
+        RESPONSE_COOKIE,
         name,
         path=place,
         secure=settings.SESSION_COOKIE_SECURE,
@@ -119,12 +120,12 @@ def saml_answer(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 @require_safe
-@plainly
+@hide_reasons
 def saml_finish(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Signs in whom a SAML provider's answer names."""
+    """Signs in the person named by the stored SAML response."""
     provider = _saml(request, provider_id)
-    answer = saml.kept_answer(request.COOKIES.get(ANSWER_COOKIE, ""))
-    auth, question = saml.verified(provider, {"SAMLResponse": answer})
+    answer = saml.pop_response(request.COOKIES.get(RESPONSE_COOKIE, ""))
+    auth, question = saml.verify_response(provider, {"SAMLResponse": answer})
     login = provider.sociallogin_from_response(request, auth)
     login.state = provider.unstash_redirect_state(request, question)
     response: HttpResponse = complete_social_login(request, login)
@@ -132,9 +133,9 @@ def saml_finish(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 @require_safe
-@plainly
+@hide_reasons
 def saml_metadata(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Returns what the studio gives to its SAML provider."""
+    """Returns our SAML metadata, which the studio gives to its provider."""
     found = saml.metadata(_saml(request, provider_id))
     return HttpResponse(found, content_type="application/samlmetadata+xml")
 
@@ -142,7 +143,7 @@ def saml_metadata(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @never_cache
 def cancelled(request: HttpRequest) -> HttpResponse:
-    """Tells a person who cancelled at the provider that they are not signed in."""
+    """Shows a person who cancelled at the provider that they are not signed in."""
     return render(request, TEMPLATE, {"cancelled": True})
 
 

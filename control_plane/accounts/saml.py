@@ -1,4 +1,4 @@
-"""Signing in through a SAML provider: its answer must be signed, for us, of now, to a question of this browser, and new.
+"""Sign-in through a SAML provider. Its response must be signed, addressed to us, current, requested, and unused.
 
 Source: SAML 2.0 Profiles section 4.1.4 (web browser single sign-on).
 """
@@ -27,21 +27,21 @@ from onelogin.saml2.errors import OneLogin_Saml2_Error
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
-from control_plane.accounts.pending import Pending
+from control_plane.accounts.bounded_cache import BoundedCache
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = Pending("saml-question", most=5000, largest_chars=8, lifetime_s=STATE_TTL)
-LARGEST_ANSWER = 200_000
-"""Characters of an answer as it is posted; providers send 5 to 20 thousand."""
-ANSWERS = Pending("saml-answer", most=100, largest_chars=LARGEST_ANSWER, lifetime_s=300)
-"""Answers on the way from the provider's page to our own, which takes a second: 20 MB at most."""
+REQUESTS = BoundedCache("saml-request", most=5000, largest_chars=8, lifetime_s=STATE_TTL)
+LARGEST_RESPONSE = 200_000
+"""Characters of a posted response; providers send 5,000 to 20,000."""
+RESPONSES = BoundedCache("saml-response", most=100, largest_chars=LARGEST_RESPONSE, lifetime_s=300)
+"""Responses between the provider's page and ours, which takes about a second: 20 MB at most."""
 CLOCK_SKEW = timedelta(minutes=5)
 LONGEST = timedelta(hours=24)
 
 
 class AssertionRefused(Exception):
-    """The provider's answer breaks a rule; the message says which, and holds nothing of the answer."""
+    """The provider's response is invalid; the message names the rule and contains nothing of the response."""
 
 
 class SamlProvider(SAMLProvider):
@@ -55,75 +55,75 @@ class SamlProvider(SAMLProvider):
         data: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> HttpResponse:
-        """Sends the browser to the provider; its answer must name this question."""
+        """Redirects the browser to the provider; the response must name this request."""
         auth = _auth(self, {})
         address = auth.login(return_to="")
-        question = auth.get_last_request_id()
-        self.stash_redirect_state(request, process, next_url, data, state_id=question)
-        QUESTIONS.keep(_question_name(self, question), "asked")
+        request_id = auth.get_last_request_id()
+        self.stash_redirect_state(request, process, next_url, data, state_id=request_id)
+        REQUESTS.put(_request_key(self, request_id), "asked")
         return HttpResponseRedirect(address)
 
     def extract_extra_data(self, data: OneLogin_Saml2_Auth) -> dict[str, Any]:
-        """Returns the attributes, for the decision alone: `StudioProviders` keeps none of them."""
+        """Returns the attributes for the sign-in decision. `StudioProviders` does not store them."""
         return dict(data.get_attributes())
 
 
-def keep_answer(provider: SamlProvider, posted: str) -> str:
-    """Keeps a posted answer for a moment and returns the name to get it by; nothing of it is believed.
+def store_response(provider: SamlProvider, posted: str) -> str:
+    """Stores a posted response briefly and returns the name to read it by. Nothing in it is trusted yet.
 
-    It has to name a question that we have asked: else anybody could leave with us what they like.
+    It must name a request of ours; otherwise anyone could store data here.
 
     Raises:
-        AssertionRefused: it cannot be read, or is to no question of ours.
+        AssertionRefused: it cannot be parsed, or answers no request of ours.
     """
-    if len(posted) > LARGEST_ANSWER:
-        raise AssertionRefused("the answer is too large")
+    if len(posted) > LARGEST_RESPONSE:
+        raise AssertionRefused("the response is too large")
     try:
-        # The library's parser: no entities, no document type.
-        question = OneLogin_Saml2_XML.to_etree(b64decode(posted)).get("InResponseTo", "")
+        # The library's parser rejects entities and document types.
+        request_id = OneLogin_Saml2_XML.to_etree(b64decode(posted)).get("InResponseTo", "")
     except (LxmlError, OneLogin_Saml2_Error, ValueError, LookupError, AttributeError) as error:
-        raise AssertionRefused(f"the answer cannot be read: {type(error).__name__}") from error
-    if QUESTIONS.get(_question_name(provider, question)) is None:
-        raise AssertionRefused("the answer is to no question of ours")
+        raise AssertionRefused(f"the response cannot be parsed: {type(error).__name__}") from error
+    if REQUESTS.get(_request_key(provider, request_id)) is None:
+        raise AssertionRefused("the response answers no request of ours")
     name = secrets.token_urlsafe(24)
-    ANSWERS.keep(name, posted)
+    RESPONSES.put(name, posted)
     return name
 
 
-def kept_answer(name: str) -> str:
-    """Returns an answer that `keep_answer` kept, once; empty where there is none of this name."""
+def pop_response(name: str) -> str:
+    """Returns a stored response and deletes it; empty if there is none with this name."""
     if not re.fullmatch("[A-Za-z0-9_-]{32}", name):
         return ""
-    answer = ANSWERS.get(name) or ""
-    ANSWERS.forget(name)
+    answer = RESPONSES.get(name) or ""
+    RESPONSES.delete(name)
     return answer
 
 
-def verified(provider: SamlProvider, posted: Mapping[str, str]) -> tuple[OneLogin_Saml2_Auth, str]:
-    """Returns the checked answer of a provider, and the id of the question that it answers.
+def verify_response(provider: SamlProvider, posted: Mapping[str, str]) -> tuple[OneLogin_Saml2_Auth, str]:
+    """Verifies a provider's response; returns it with the id of the request that it answers.
 
     Args:
-        posted: what the provider had the browser send: `SAMLResponse`.
+        posted: the form that the browser posted: `SAMLResponse`.
 
     Raises:
-        AssertionRefused: it is not signed by the provider, not for us, too old, unsolicited, or was used before.
+        AssertionRefused: not signed by the provider, not addressed to us, too old, unsolicited, or used before.
     """
     auth = _auth(provider, {"SAMLResponse": posted.get("SAMLResponse", "")})
     try:
         auth.process_response(request_id=None)
     except (OneLogin_Saml2_Error, LxmlError, xmlsec.Error, ValueError, LookupError) as error:
-        raise AssertionRefused(f"the answer cannot be read: {type(error).__name__}") from error
+        raise AssertionRefused(f"the response cannot be parsed: {type(error).__name__}") from error
     if auth.get_errors() or not auth.is_authenticated():
-        raise AssertionRefused(f"the answer is refused: {auth.get_last_error_reason() or 'no sign-in'}")
-    question = auth.get_last_response_in_response_to()
-    if not question or question not in _answered(auth):
-        raise AssertionRefused("the answer is to no question of ours")
-    _spend(provider, auth)
-    return auth, question
+        raise AssertionRefused(f"the response is refused: {auth.get_last_error_reason() or 'no sign-in'}")
+    request_id = auth.get_last_response_in_response_to()
+    if not request_id or request_id not in _asserted_request_ids(auth):
+        raise AssertionRefused("the response answers no request of ours")
+    _mark_used(provider, auth)
+    return auth, request_id
 
 
 def metadata(provider: SamlProvider) -> bytes:
-    """Returns what the studio gives to its provider: who we are, and where answers go."""
+    """Returns our SAML metadata: entity id, and the URL for responses."""
     found: str | bytes = OneLogin_Saml2_Settings(
         settings=_settings(provider), sp_validation_only=True
     ).get_sp_metadata()
@@ -131,7 +131,7 @@ def metadata(provider: SamlProvider) -> bytes:
 
 
 def _auth(provider: SamlProvider, posted: Mapping[str, str]) -> OneLogin_Saml2_Auth:
-    # Not the request's host: an answer is compared with our own address, whatever a proxy or a browser says.
+    # Not the request's host: the response must be addressed to our own URL, whatever a proxy or browser says.
     scheme, _, host = settings.PUBLIC_URL.partition("://")
     request = {
         "https": "on" if scheme == "https" else "off",
@@ -176,8 +176,8 @@ def _settings(provider: SamlProvider) -> dict[str, Any]:
     }
 
 
-def _answered(auth: OneLogin_Saml2_Auth) -> set[str]:
-    """Returns the questions that the signed part of the answer names: the envelope's own word may be unsigned."""
+def _asserted_request_ids(auth: OneLogin_Saml2_Auth) -> set[str]:
+    """Returns the request ids in the signed part of the response; the envelope may be unsigned."""
     tree = OneLogin_Saml2_XML.to_etree(auth.get_last_response_xml())
     found = OneLogin_Saml2_XML.query(
         tree, "//saml:Assertion/saml:Subject/saml:SubjectConfirmation/saml:SubjectConfirmationData"
@@ -185,16 +185,16 @@ def _answered(auth: OneLogin_Saml2_Auth) -> set[str]:
     return {str(item.get("InResponseTo")) for item in found if item.get("InResponseTo")}
 
 
-def _question_name(provider: SamlProvider, question: str) -> str:
-    # Whoever posts an answer writes the question's id, in any length and letters.
-    return hashlib.sha256(f"{provider.sub_id}\n{question}".encode("utf-8", "surrogateescape")).hexdigest()
+def _request_key(provider: SamlProvider, request_id: str) -> str:
+    # Hashed, because the sender of a response chooses the id's length and characters.
+    return hashlib.sha256(f"{provider.sub_id}\n{request_id}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _spend(provider: SamlProvider, auth: OneLogin_Saml2_Auth) -> None:
+def _mark_used(provider: SamlProvider, auth: OneLogin_Saml2_Auth) -> None:
     ends_at = auth.get_last_assertion_not_on_or_after()
     now = timezone.now()
     left = datetime.fromtimestamp(ends_at, tz=now.tzinfo) - now if ends_at else LONGEST
     kept_s = min(max(left, timedelta(0)) + CLOCK_SKEW, LONGEST).total_seconds()
     key = f"saml-assertion:{provider.sub_id}:{auth.get_last_assertion_id()}"
     if not cache.add(key, True, timeout=kept_s):
-        raise AssertionRefused("the answer was used before")
+        raise AssertionRefused("the response was used before")

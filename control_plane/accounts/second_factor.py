@@ -1,4 +1,4 @@
-"""Whether an account has a second factor."""
+"""Tells whether an account has a second factor."""
 
 from allauth.mfa.models import Authenticator
 

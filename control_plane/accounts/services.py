@@ -1,4 +1,4 @@
-"""Writes of accounts: new people, one-time sign-in links, and the end of sessions."""
+"""Writes of accounts: people, one-time sign-in links, and the end of sessions."""
 
 import hashlib
 import secrets
@@ -33,14 +33,14 @@ LONGEST_NAME = 120
 def create_user(
     email: str, *, actor: Actor, display_name: str = "", is_staff: bool = False, verified: bool = True
 ) -> User:
-    """Makes a person without a password: a one-time link lets them in, where they add a passkey or a password.
+    """Creates a person without a password. A one-time link lets them in to add a passkey or a password.
 
     Args:
-        verified: whether somebody vouches that the person reads mail at this address.
+        verified: whether the address is known to belong to the person.
 
     Raises:
-        BadRequest: it is no e-mail address.
-        Conflict: somebody has this address already.
+        BadRequest: it is not an e-mail address.
+        Conflict: the address is taken.
     """
     email = email.strip().lower()
     try:
@@ -51,26 +51,26 @@ def create_user(
         with transaction.atomic():
             user = User.objects.create_user(email, display_name=display_name.strip(), is_staff=is_staff)
     except IntegrityError as error:
-        raise Conflict("There is an account with this e-mail address already.") from error
+        raise Conflict("There is already an account with this e-mail address.") from error
     EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
     record_for(Action.USER_CREATED, user, actor=actor, details={"staff": is_staff})
     return user
 
 
-def is_proven(user: User) -> bool:
+def has_proven_address(user: User) -> bool:
     """Returns whether the account's address is known to belong to the person.
 
-    Where nobody does, somebody else may hold the account: it gets no more rights before its owner has come
+    If not, somebody else may hold the account. It gets no more permissions until the owner of the address claims it
     (`claim_address`).
     """
     return EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
 
 
 def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> None:
-    """Hands an account whose address nobody had proven to whoever has: password, factors and sessions in it go.
+    """Gives an account to the person who has proven its address; deletes its password, factors and sessions.
 
     Args:
-        keep_password: whether the password is one that the owner has set just now.
+        keep_password: True if the owner has just set the password.
     """
     with transaction.atomic():
         if not keep_password:
@@ -86,10 +86,10 @@ def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> N
 
 
 def lacks_own_signin(user: User) -> bool:
-    """Say whether an account has neither a password nor a passkey, so that only a link or a provider signs it in.
+    """Returns whether an account has neither password nor passkey, so that only a link or a provider signs it in.
 
-    A security key that was added as a second step signs nobody in alone. A key of which the browser did not say so counts
-    as a passkey, as on the list of keys.
+    A security key that is only a second step does not sign in alone. A key whose browser did not report its kind counts
+    as a passkey, as in the list of keys.
     """
     if user.has_usable_password():
         return False
@@ -98,14 +98,14 @@ def lacks_own_signin(user: User) -> bool:
 
 
 def rename_user(user: User, name: str, *, actor: Actor) -> None:
-    """Change the name that a person is shown by, in all their studios; it is theirs alone to change.
+    """Changes the name that all studios show for a person. Only the person may change it.
 
     Raises:
-        BadRequest: it is longer than 120 characters.
-        Forbidden: `actor` is somebody else.
+        BadRequest: the name is longer than 120 characters.
+        Forbidden: `actor` is not this person.
     """
     if actor.kind is not ActorKind.USER or actor.id != user.id or actor.only is not None:
-        raise Forbidden("A name is changed by the person who has it.")
+        raise Forbidden("Only the person may change this name.")
     name = " ".join(name.split())
     if len(name) > LONGEST_NAME:
         raise BadRequest(f"display_name: at most {LONGEST_NAME} characters.")
@@ -117,40 +117,39 @@ def rename_user(user: User, name: str, *, actor: Actor) -> None:
         record_for(Action.USER_RENAMED, user, actor=actor)
 
 
-def close_setup(user: User) -> None:
-    """Let no session that is open now give the account its first password or factor; a sign-in from here on may."""
+def forbid_first_credential(user: User) -> None:
+    """Prevents all current sessions from setting the account's first password or factor. Later sign-ins may."""
     user.setup_not_before = timezone.now()
     user.save(update_fields=["setup_not_before"])
 
 
 def lock_account(user: User) -> User:
-    """Wait for whoever changes how an account is entered, hold off the next, and return the account as it is now.
+    """Locks an account against changes of its credentials until the transaction ends; returns the current row.
 
-    Inside a transaction. Who holds it may lock links and sessions of the account, and the audit log; who locks a studio
-    has done so before.
+    Lock order: studio, account, then the account's links and sessions, then the audit chain.
     """
-    # FOR UPDATE: a factor that is added to the account waits too, for its row points at this one.
+    # FOR UPDATE, so that inserting a factor waits too: its foreign key needs a lock on this row.
     locked: User = User.objects.select_for_update().get(pk=user.pk)
     return locked
 
 
 def end_signin_links(user: User) -> None:
-    """Delete the one-time links of a person that nobody has used: what they would open, or for whom, has changed."""
+    """Deletes a person's unused one-time links, because their credentials or memberships have changed."""
     with transaction.atomic():
-        # Whoever makes one has asked under this lock what the account is worth: their link is there to be deleted, or
-        # they ask after this transaction.
+        # A link is made under this lock, after a check of the account. So it either exists and is deleted here, or the
+        # check runs after this transaction.
         lock_account(user)
         SigninLink.objects.filter(user=user, used_at=None).delete()
 
 
 def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETIME) -> str:
-    """Returns an address that signs `user` in once. It is shown once: only its hash is kept.
+    """Returns a URL that signs `user` in once. It is shown once, because only its hash is stored.
 
     Raises:
         ValueError: `ttl` is not between zero and a day.
     """
     if not timedelta(0) < ttl <= LINK_LIFETIME_LIMIT:
-        raise ValueError(f"a sign-in link lives at most {LINK_LIFETIME_LIMIT}, not {ttl}")
+        raise ValueError(f"a sign-in link lives between 0 and {LINK_LIFETIME_LIMIT}, not {ttl}")
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
         link = SigninLink.objects.create(
@@ -166,10 +165,10 @@ def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETI
 
 
 def use_signin_link(token: str) -> User | None:
-    """Returns the person whom `token` signs in, and spends it; None where it is unknown, used or expired.
+    """Uses up a sign-in link and returns its person; None if it is unknown, used or expired.
 
-    Of any number of parallel calls exactly one gets the person: the row's update decides. Until the caller's transaction
-    ends, nobody changes what the account is worth (`lock_account`).
+    Of parallel calls exactly one succeeds, because the update of the row decides. Holds `lock_account` until the
+    caller's transaction ends.
     """
     now = timezone.now()
     hash_ = token_hash(token)
@@ -180,10 +179,10 @@ def use_signin_link(token: str) -> User | None:
         ).first()
         if owner is None:
             return None
-        # Before the link's own row, as `end_signin_links` does.
+        # Lock the account before the link's row, in the same order as `end_signin_links`.
         lock_account(owner)
-        # No join: it would move `used_at IS NULL` into a subquery, which PostgreSQL does not ask again of a row that
-        # another transaction has just spent, and two would win.
+        # No join: it would move `used_at IS NULL` into a subquery. PostgreSQL does not re-evaluate a subquery for a row that
+        # another transaction has just updated, so two calls would succeed.
         spent = SigninLink.objects.filter(
             token_sha256=hash_, used_at__isnull=True, expires_at__gt=now, user__in=active
         ).update(used_at=now)
@@ -195,12 +194,12 @@ def use_signin_link(token: str) -> User | None:
 
 
 def end_sessions(user: User, rows: Iterable[UserSession], *, actor: Actor) -> int:
-    """Ends some of a person's sessions, at once; returns how many."""
+    """Ends some of a person's sessions at once; returns how many."""
     return _end(user, rows, actor)
 
 
 def end_other_sessions(user: User, *, keep_key: str | None, actor: Actor) -> int:
-    """Ends all of a person's sessions but the one of `keep_key` (None: all), at once; returns how many."""
+    """Ends all of a person's sessions at once, except the one of `keep_key` (None: no exception); returns how many."""
     return _end(user, UserSession.objects.filter(user=user).exclude(session_key=keep_key or ""), actor)
 
 
@@ -213,5 +212,5 @@ def _end(user: User, rows: Iterable[UserSession], actor: Actor) -> int:
 
 
 def token_hash(token: str) -> bytes:
-    """Returns the SHA-256 of a token as it is stored."""
+    """Returns the SHA-256 of a token, as stored."""
     return hashlib.sha256(token.encode()).digest()

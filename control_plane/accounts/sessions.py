@@ -1,7 +1,7 @@
-"""Web sessions: how long they live, how they came about, which a person has, and how they end.
+"""Web sessions: their lifetime, how the person authenticated, the list of a person's sessions, and their end.
 
-`SessionLife` ends a session that is too old or was left alone too long, and notes at most once a minute that it was
-used. Deactivating an account or changing a password ends sessions without us: Django compares both at each request.
+`SessionExpiry` ends a session that is too old or was idle too long, and records its use at most once a minute.
+Disabling an account or changing a password ends sessions without our help: Django checks both at each request.
 """
 
 import time
@@ -25,22 +25,22 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from control_plane.accounts import mail
-from control_plane.accounts.device import device_words
 from control_plane.accounts.models import User
+from control_plane.accounts.user_agent import device_name
 from control_plane.common.middleware import Handler
 
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
-"""Session keys: seconds since 1970."""
-LONGEST_PAUSE = "longest_pause"
-"""Session key: the longest pause between two requests, in seconds, and when it ended."""
+"""Session keys; values in seconds since 1970."""
+LONGEST_IDLE = "longest_idle"
+"""Session key: the longest time without a request, in seconds, and when it ended."""
 NOTED_EVERY_S = 60
 PROVIDER_METHOD = "socialaccount"
 
 
 @dataclass(frozen=True, slots=True)
 class OwnSession:
-    """One place in which a person is signed in."""
+    """One session of a person, as listed for them."""
 
     id: int
     device: str
@@ -50,28 +50,28 @@ class OwnSession:
     is_current: bool
 
 
-class SessionLife:
-    """Ends what is too old, and keeps `last seen`. Stands behind Django's authentication."""
+class SessionExpiry:
+    """Ends sessions that have expired and records their use. Comes after Django's authentication middleware."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Calls on, with nobody signed in where the session has ended."""
+        """Calls the next handler, with nobody signed in if the session has expired."""
         if request.session.session_key and request.user.is_authenticated:
-            _live(request)
+            _expire_or_touch(request)
         return self.get_response(request)
 
 
-def begin(request: HttpRequest) -> None:
-    """Notes that somebody has just signed in."""
+def mark_signed_in(request: HttpRequest) -> None:
+    """Records that the person has just signed in."""
     request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = time.time()
 
 
-def proved_at(request: HttpRequest) -> float:
-    """Return when the person last showed who they are in this session, in seconds since 1970.
+def authenticated_at(request: HttpRequest) -> float:
+    """Returns when the person last authenticated in this session, in seconds since 1970.
 
-    That is the sign-in, or a confirmation by password or factor since (`account_reauthenticate`).
+    That is the sign-in, or a later confirmation by password or factor (`account_reauthenticate`).
     """
     signed_in = float(request.session.get(SIGNED_IN_AT, time.time()))
     records = get_authentication_records(request, request.user) if request.user.is_authenticated else []
@@ -79,30 +79,30 @@ def proved_at(request: HttpRequest) -> float:
 
 
 def age_s(request: HttpRequest) -> float:
-    """Return how long ago the person last showed who they are in this session."""
-    return max(0.0, time.time() - proved_at(request))
+    """Returns the time since the person last authenticated in this session, in seconds."""
+    return max(0.0, time.time() - authenticated_at(request))
 
 
 def idle_s(request: HttpRequest) -> float:
-    """Return the longest time that the session was not used since `proved_at`, give or take a minute.
+    """Returns the longest time without a request since `authenticated_at`, to about a minute.
 
-    Not the pause before this request alone: whichever page comes first after a long pause, the pause counts until the
-    person has shown again who they are.
+    The longest, not the last: an idle period counts until the person authenticates again, whichever page comes first
+    after it.
     """
     return float(getattr(request, "session_idle_s", 0.0))
 
 
-def has_shown_factor(request: HttpRequest) -> bool:
-    """Say whether a second factor, or a passkey, was used in this session."""
+def used_second_factor(request: HttpRequest) -> bool:
+    """Returns whether a second factor or a passkey was used in this session."""
     if not request.user.is_authenticated:
         return False
     return any(entry.get("method") == "mfa" for entry in get_authentication_records(request, request.user))
 
 
 def provider_of(request: HttpRequest) -> str:
-    """Returns the id of the identity provider that alone vouches for this session; empty where the person did so.
+    """Returns the id of the identity provider if only it vouches for this session; else empty.
 
-    A session counts as the person's own as soon as a password, a passkey or a one-time link was used in it.
+    A password, a passkey or a one-time link makes the session the person's own.
     """
     if not request.user.is_authenticated:
         return ""
@@ -120,7 +120,7 @@ def _provider_in(records: list[dict[str, Any]]) -> str:
 
 
 def authenticated_s_ago(request: HttpRequest) -> float | None:
-    """Returns how long ago the person last showed who they are; None where nothing is known of it."""
+    """Returns the seconds since the person last authenticated; None if unknown."""
     if not request.user.is_authenticated:
         return None
     entries = get_authentication_records(request, request.user)
@@ -128,33 +128,33 @@ def authenticated_s_ago(request: HttpRequest) -> float | None:
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Returns whether the person signed in recently enough to change how the account is entered."""
+    """Returns whether the person authenticated recently enough to change credentials."""
     ago_s = authenticated_s_ago(request)
     return ago_s is not None and ago_s <= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
-def may_set_up(request: HttpRequest) -> bool:
-    """Say whether an account without a password and a factor may be given its first one in this session.
+def may_set_first_credential(request: HttpRequest) -> bool:
+    """Returns whether this session may set the first password or factor of an account that has none.
 
-    Right after signing in it may. Where no mail server could bring its owner back, it may as long as the session lives:
-    after five minutes nobody could set up the first password, and signing out would lock the person out. In no case may
-    it in a session that an admin of the person's only studio has ended there: somebody else may hold it.
+    It may right after sign-in. Without a mail server it may as long as the session lives, because its owner could not
+    get back in after signing out. A session that an admin of the person's only studio has ended there never may:
+    somebody else may hold it.
     """
     user = request.user
     if not isinstance(user, User):
         return False
-    if user.setup_not_before is not None and proved_at(request) < user.setup_not_before.timestamp():
+    if user.setup_not_before is not None and authenticated_at(request) < user.setup_not_before.timestamp():
         return False
     if is_recently_authenticated(request):
         return True
     return not mail.has_server() and not provider_of(request) and authenticated_s_ago(request) is not None
 
 
-def seen_from(request: HttpRequest, user: User) -> list[UserSession]:
-    """Returns those of a person's sessions that this one may see and end.
+def visible_sessions(request: HttpRequest, user: User) -> list[UserSession]:
+    """Returns the person's sessions that this session may see and end.
 
-    A provider sees its own alone: whoever runs one can sign in as anybody, and must not learn from where that person
-    uses other studios, nor sign them out there.
+    A session through an identity provider sees only its own kind. The owner of a provider can sign in as anybody, and must
+    not learn where that person uses other studios, nor sign them out there.
     """
     found: list[UserSession] = UserSession.objects.purge_and_list(user)
     provider = provider_of(request)
@@ -162,11 +162,11 @@ def seen_from(request: HttpRequest, user: User) -> list[UserSession]:
 
 
 def own_sessions(found: Iterable[UserSession], current_key: str | None) -> list[OwnSession]:
-    """Returns where a person is signed in, this place first, then the latest used."""
+    """Returns a person's sessions for display: the current one, then the most recently used."""
     rows = [
         OwnSession(
             id=row.pk,
-            device=device_words(row.user_agent),
+            device=device_name(row.user_agent),
             address=row.ip,
             first_seen_at=row.created_at,
             last_seen_at=row.last_seen_at,
@@ -178,7 +178,7 @@ def own_sessions(found: Iterable[UserSession], current_key: str | None) -> list[
 
 
 def end(rows: Iterable[UserSession]) -> int:
-    """Ends sessions for good, at once; returns how many."""
+    """Ends sessions at once; returns how many."""
     count = 0
     for row in rows:
         row.end()
@@ -187,15 +187,15 @@ def end(rows: Iterable[UserSession]) -> int:
 
 
 def clear_sessions(*, most: int) -> int:
-    """Removes up to `most` sessions that have expired, and as many notes of places whose session is gone; how many.
+    """Deletes up to `most` expired sessions, and as many entries of ended sessions; returns how many rows.
 
-    Most people do not sign out: their rows would stay for ever, and each is a record of when somebody was where.
+    Most people do not sign out, so their rows would stay for ever. Each row is a record of where somebody was and when.
     """
     now = timezone.now()
     expired = Session.objects.filter(expire_date__lt=now).values_list("pk", flat=True)[:most]
     cleared, _ = Session.objects.filter(pk__in=list(expired)).delete()
     there = Session.objects.filter(pk=OuterRef("session_key"))
-    # One that was made a moment ago may be noted before its session is saved.
+    # A new session is listed before it is saved, so recent entries without a session are kept.
     left = UserSession.objects.filter(~Exists(there), last_seen_at__lt=now - timedelta(days=1))
     noted, _ = UserSession.objects.filter(pk__in=list(left.values_list("pk", flat=True)[:most])).delete()
     return cleared + noted
@@ -206,7 +206,7 @@ def _provider_of_row(row: UserSession) -> str:
     return _provider_in(records)
 
 
-def _live(request: HttpRequest) -> None:
+def _expire_or_touch(request: HttpRequest) -> None:
     now = time.time()
     session = request.session
     begun, seen = session.get(SIGNED_IN_AT), session.get(SEEN_AT)
@@ -218,17 +218,17 @@ def _live(request: HttpRequest) -> None:
         UserSession.objects.filter(session_key=session.session_key).delete()
         logout(request)
         return
-    pause = max(idle, _pause_s(request))
-    request.session_idle_s = pause  # type: ignore[attr-defined]
+    longest_idle_s = max(idle, _longest_idle_s(request))
+    request.session_idle_s = longest_idle_s  # type: ignore[attr-defined]
     if idle > NOTED_EVERY_S:
         session[SEEN_AT] = now
-        session[LONGEST_PAUSE] = [pause, now]
+        session[LONGEST_IDLE] = [longest_idle_s, now]
         UserSession.objects.filter(session_key=session.session_key).update(
             last_seen_at=timezone.now(), ip=get_adapter().get_client_ip(request)
         )
 
 
-def _pause_s(request: HttpRequest) -> float:
-    """Return the longest pause that was noted since the person last showed who they are."""
-    pause_s, ended_at = request.session.get(LONGEST_PAUSE, (0.0, 0.0))
-    return float(pause_s) if float(ended_at) > proved_at(request) else 0.0
+def _longest_idle_s(request: HttpRequest) -> float:
+    """Returns the longest idle period recorded since the person last authenticated, in seconds."""
+    longest_s, ended_at = request.session.get(LONGEST_IDLE, (0.0, 0.0))
+    return float(longest_s) if float(ended_at) > authenticated_at(request) else 0.0

@@ -1,4 +1,4 @@
-"""The nightly round of sign-in: sessions that have ended are cleared away."""
+"""Nightly removal of expired sessions."""
 
 from celery import shared_task
 
@@ -9,7 +9,7 @@ BATCH, BATCHES = 1000, 200
 
 @shared_task
 def clear_expired_sessions() -> None:
-    """Clears what has expired, in batches; started by beat at night. What is left waits for the next night."""
+    """Removes expired sessions in batches. Runs nightly; the next night removes the rest."""
     for _ in range(BATCHES):
         if not clear_sessions(most=BATCH):
             break

@@ -1,7 +1,7 @@
-"""Every address under /accounts/. allauth's own list is not taken over: what the product does not need is not there.
+"""Every path under /accounts/. Lists the needed views of allauth one by one, so that nothing else is exposed.
 
-Left out: more than one e-mail address and their confirmation, sign-in by code, connecting accounts of other sites,
-signing up through them, single logout.
+Left out: several e-mail addresses per account and their confirmation, sign-in by code, accounts of social networks,
+sign-up, single logout.
 """
 
 from allauth.account import views as account
@@ -12,7 +12,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import URLPattern, path, re_path
 
 from control_plane.accounts import provider_views, views
-from control_plane.accounts.guard import own_signin, owners_only
+from control_plane.accounts.reauthentication import require_own_signin, require_owner
 
 urlpatterns: list[URLPattern] = [
     path("login/", account.login, name="account_login"),
@@ -25,8 +25,8 @@ urlpatterns: list[URLPattern] = [
     path("profile/", views.profile, name="account_profile"),
     path("sessions/", views.session_list, name="usersessions_list"),
     # passwords
-    path("password/change/", owners_only(account.password_change), name="account_change_password"),
-    path("password/set/", owners_only(account.password_set), name="account_set_password"),
+    path("password/change/", require_owner(account.password_change), name="account_change_password"),
+    path("password/set/", require_owner(account.password_set), name="account_set_password"),
     path("password/reset/", views.password_reset, name="account_reset_password"),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     re_path(
@@ -40,24 +40,24 @@ urlpatterns: list[URLPattern] = [
         name="account_reset_password_from_key_done",
     ),
     # passkeys and second factors
-    path("2fa/", own_signin(factors.index), name="mfa_index"),
+    path("2fa/", require_own_signin(factors.index), name="mfa_index"),
     path("2fa/authenticate/", factors.authenticate, name="mfa_authenticate"),
     path("2fa/reauthenticate/", factors.reauthenticate, name="mfa_reauthenticate"),
-    path("2fa/totp/activate/", owners_only(totp.activate_totp), name="mfa_activate_totp"),
-    path("2fa/totp/deactivate/", owners_only(totp.deactivate_totp), name="mfa_deactivate_totp"),
-    path("2fa/recovery-codes/", owners_only(codes.view_recovery_codes), name="mfa_view_recovery_codes"),
+    path("2fa/totp/activate/", require_owner(totp.activate_totp), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", require_owner(totp.deactivate_totp), name="mfa_deactivate_totp"),
+    path("2fa/recovery-codes/", require_owner(codes.view_recovery_codes), name="mfa_view_recovery_codes"),
     path(
         "2fa/recovery-codes/generate/",
-        owners_only(codes.generate_recovery_codes),
+        require_owner(codes.generate_recovery_codes),
         name="mfa_generate_recovery_codes",
     ),
     path(
         "2fa/recovery-codes/download/",
-        owners_only(codes.download_recovery_codes),
+        require_owner(codes.download_recovery_codes),
         name="mfa_download_recovery_codes",
     ),
-    path("2fa/webauthn/", own_signin(passkeys.list_webauthn), name="mfa_list_webauthn"),
-    path("2fa/webauthn/add/", owners_only(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("2fa/webauthn/", require_own_signin(passkeys.list_webauthn), name="mfa_list_webauthn"),
+    path("2fa/webauthn/add/", require_owner(passkeys.add_webauthn), name="mfa_add_webauthn"),
     path("2fa/webauthn/login/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path(
         "2fa/webauthn/reauthenticate/",
@@ -66,16 +66,16 @@ urlpatterns: list[URLPattern] = [
     ),
     path(
         "2fa/webauthn/keys/<int:pk>/remove/",
-        owners_only(passkeys.remove_webauthn),
+        require_owner(passkeys.remove_webauthn),
         name="mfa_remove_webauthn",
     ),
-    path("2fa/webauthn/keys/<int:pk>/edit/", owners_only(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
+    path("2fa/webauthn/keys/<int:pk>/edit/", require_owner(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
     # identity providers of studios
     path("provider/cancelled/", provider_views.cancelled, name="socialaccount_login_cancelled"),
     path("oidc/<uuid:provider_id>/login/", provider_views.openid_login, name="openid_connect_login"),
     path("oidc/<uuid:provider_id>/callback/", provider_views.openid_callback, name="openid_connect_callback"),
     path("saml/<uuid:provider_id>/login/", provider_views.saml_login, name="saml_login"),
-    path("saml/<uuid:provider_id>/acs/", provider_views.saml_answer, name="saml_acs"),
+    path("saml/<uuid:provider_id>/acs/", provider_views.saml_acs, name="saml_acs"),
     path("saml/<uuid:provider_id>/finish/", provider_views.saml_finish, name="saml_finish"),
     path("saml/<uuid:provider_id>/metadata/", provider_views.saml_metadata, name="saml_metadata"),
 ]

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from control_plane.accounts import mail
 from control_plane.accounts.forms import NameForm, WelcomeForm
-from control_plane.accounts.guard import can_confirm, own_signin, owners_only
-from control_plane.accounts.limits import require_within
+from control_plane.accounts.limits import require_attempts_left
 from control_plane.accounts.models import User
+from control_plane.accounts.reauthentication import can_confirm, require_own_signin, require_owner
 from control_plane.accounts.services import end_sessions, lacks_own_signin, rename_user, use_signin_link
-from control_plane.accounts.sessions import own_sessions, seen_from
+from control_plane.accounts.sessions import own_sessions, visible_sessions
 
 TEMPLATE = "accounts/signin_link.html"
 
@@ -29,40 +29,40 @@ TEMPLATE = "accounts/signin_link.html"
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 def signin_link(request: HttpRequest) -> HttpResponse:
-    """Shows a button (GET), and signs in (POST); a link preview or a mail scanner cannot spend the link.
+    """Shows a button (GET) and signs in (POST), so that link previews and mail scanners do not use up the link.
 
-    A person with a second factor is still asked for it: allauth finishes the sign-in.
+    A person with a second factor is still asked for it, because allauth completes the sign-in.
     """
     if request.method != "POST":
         return _page(request, token=request.GET.get("token", ""))
-    require_within(request, "signin_link")
+    require_attempts_left(request, "signin_link")
     with transaction.atomic():
         user = use_signin_link(request.POST.get("token", ""))
         if user is None:
             return _page(request, failed=True, status=410)
         record_authentication(request, user, method="signin_link")
         response: HttpResponse = perform_login(request, user, redirect_url=first_page(user))
-        # Before the account's lock goes: whoever ends its sessions next has to find this one.
+        # Save before the account's lock is released: a transaction that ends its sessions next must find this one.
         request.session.save()
     return response
 
 
 def first_page(user: User) -> str | None:
-    """Return where a sign-in by a link leads: to the page where an own way in is set up, or (None) where it would."""
+    """Returns the page to set up a credential if a sign-in by link should lead there; else None, the default page."""
     return reverse("account_welcome") if lacks_own_signin(user) else None
 
 
 @never_cache
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
-@owners_only
+@require_owner
 def welcome(request: HttpRequest) -> HttpResponse:
-    """Ask whoever signed in by a link for a name, and for a password or a passkey; all of it can be skipped."""
+    """Asks a person who signed in by link for a name, and for a password or a passkey. All are optional."""
     user = request.user
     if not isinstance(user, User) or not lacks_own_signin(user):
         return redirect("portal:home")
     if can_confirm(request):
-        # An app or a key that is a second step alone is asked for again first, which the library's own page does.
+        # allauth's page first asks for an authenticator app or security key that is only a second step.
         return redirect("account_set_password")
     form = WelcomeForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
@@ -77,9 +77,9 @@ def welcome(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@own_signin
+@require_own_signin
 def profile(request: HttpRequest) -> HttpResponse:
-    """Show the person's own account, and change the name that others see."""
+    """Shows the person's own account and changes the name that others see."""
     user = request.user
     if not isinstance(user, User):
         return redirect("account_login")
@@ -95,7 +95,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST", "PUT"])
 def password_reset(request: HttpRequest) -> HttpResponseBase:
-    """Mail a link to set a new password; where no mail can be sent, say who can help instead."""
+    """Mails a link to set a new password; without a mail server, explains who can help."""
     if mail.has_server():
         return account.password_reset(request)
     return render(request, "accounts/no_reset.html")
@@ -112,11 +112,11 @@ def signup_closed(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def session_list(request: HttpRequest) -> HttpResponse:
-    """Shows where the person is signed in; ends one session, or all others."""
+    """Lists the person's sessions; ends one of them, or all others."""
     user = request.user
     if not isinstance(user, User):
         return redirect("account_login")
-    key, seen = request.session.session_key, seen_from(request, user)
+    key, seen = request.session.session_key, visible_sessions(request, user)
     if request.method == "POST":
         wanted = request.POST.get("end", "")
         rows = [
@@ -131,6 +131,6 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, token: str = "", failed: bool = False, status: int = 200) -> HttpResponse:
-    # The site's own referrer policy (same-origin) keeps the token in the address from others. A stricter one would have
+    # The site's referrer policy (same-origin) hides the token in the URL from other sites. A stricter policy would make
     # browsers send `Origin: null` with the form, which the CSRF check refuses.
     return render(request, TEMPLATE, {"token": token, "failed": failed or not token}, status=status)

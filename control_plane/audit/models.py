@@ -7,7 +7,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from control_plane.common.errors import ScopeMissing
 from control_plane.common.models import STUDIO_ONLY, UUIDModel
-from control_plane.common.scoping import current_scope, write_the_last
+from control_plane.common.scoping import current_scope, flush_deferred
 
 
 class InChain(models.Expression):
@@ -34,7 +34,7 @@ class InChain(models.Expression):
             ScopeMissing: neither is open.
         """
         # Whoever reads the log in the transaction of an act finds the act in it.
-        write_the_last()
+        flush_deferred()
         scope = current_scope()
         sql, params = compiler.compile(self.studio_id)
         if scope.studio_id is not None:

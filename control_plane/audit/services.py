@@ -16,7 +16,13 @@ from control_plane.audit.words import READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.caller import network_hash
 from control_plane.common.errors import ScopeMismatch
-from control_plane.common.scoping import Scope, before_close, capability_scope, current_scope, studio_scope
+from control_plane.common.scoping import (
+    Scope,
+    capability_scope,
+    current_scope,
+    defer_to_scope_end,
+    studio_scope,
+)
 
 _STUDIO_FIRST, _PLATFORM_LAST = 0, 1
 
@@ -68,7 +74,7 @@ def record(
     canonical(link)  # what has no canonical form is refused where it was asked for, not when the scope closes
     entry = Entry(**_fields(link), hash=GENESIS)
     order = _PLATFORM_LAST if studio_id is None else _STUDIO_FIRST
-    if not before_close(lambda: _append(entry), order=order):
+    if not defer_to_scope_end(lambda: _append(entry), order=order):
         _append(entry)
     return entry
 

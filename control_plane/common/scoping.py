@@ -3,7 +3,7 @@
 A scope is a transaction. On entry it tells the database (`set_config(..., true)`, gone at the transaction's end) what
 the row security policies of `rls` compare with; on exit it puts back what was there. The scope is closed *before* the
 commit, so `on_commit` callbacks run outside of it and must open their own. What must be written last in the
-transaction, because it holds a lock that everybody needs, is handed to `before_close`.
+transaction, because it holds a lock that everybody needs, is handed to `defer_to_scope_end`.
 
     with studio_scope(studio_id):            # rows of one studio, read and write
     with user_scope(user_id):                # read: a person's own memberships and their studios
@@ -96,7 +96,7 @@ def current_studio_id() -> UUID:
     return studio_id
 
 
-def before_close(write: Callable[[], None], *, order: int = 0) -> bool:
+def defer_to_scope_end(write: Callable[[], None], *, order: int = 0) -> bool:
     """Has `write` called at the end of the outermost open scope and in its transaction; says whether one is open.
 
     It is called once more where what it wrote stood in a savepoint that has been rolled back, and this call did not. An
@@ -111,8 +111,8 @@ def before_close(write: Callable[[], None], *, order: int = 0) -> bool:
     return True
 
 
-def write_the_last() -> None:
-    """Calls now what `before_close` was given: whoever reads these rows in the open scope is to find them."""
+def flush_deferred() -> None:
+    """Calls now what `defer_to_scope_end` was given: whoever reads these rows in the open scope is to find them."""
     waiting = _last.get()
     if not waiting:
         return
@@ -135,7 +135,7 @@ def _stamped() -> "_Stamp":
 
 class _Stamp:
     def __call__(self) -> None:
-        """Does nothing: see `before_close`."""
+        """Does nothing: see `defer_to_scope_end`."""
 
 
 @contextlib.contextmanager
@@ -206,7 +206,7 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
         try:
             yield
             if outermost is not None and not connection.needs_rollback:
-                write_the_last()
+                flush_deferred()
         finally:
             _current.reset(token)
             if outermost is not None:

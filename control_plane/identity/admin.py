@@ -1,4 +1,4 @@
-"""Admin pages of sign-in: policy and identity providers. Read here, changed on the portal."""
+"""Admin pages of sign-in: policy and identity providers. Read only; they are changed in the portal."""
 
 from django.contrib import admin
 
@@ -40,7 +40,7 @@ class IdentityProviderAdmin(ScopedAdmin):
 
 @admin.register(GroupRole)
 class GroupRoleAdmin(ScopedAdmin):
-    """Which group of a provider has which role."""
+    """Roles of a provider's groups."""
 
     list_display = fields = readonly_fields = ("provider", "group", "role")
     list_select_related = ("provider",)
@@ -48,7 +48,7 @@ class GroupRoleAdmin(ScopedAdmin):
 
 @admin.register(ProvidedMembership)
 class ProvidedMembershipAdmin(ScopedAdmin):
-    """Memberships that a provider made."""
+    """Memberships that providers created."""
 
     list_display = fields = readonly_fields = ("membership", "provider", "created_at")
     list_select_related = ("membership__user", "provider")

@@ -13,6 +13,6 @@ class IdentityConfig(AppConfig):
     label = "identity"
 
     def ready(self) -> None:
-        """Hands the sign-in policy to `access`."""
-        # The models are loaded only now.
+        """Registers the source of sign-in policies with `access`."""
+        # Imported here, because models cannot be imported before the app registry is ready.
         sources.signin_policy = import_string("control_plane.identity.signin_rules.PolicySource")()

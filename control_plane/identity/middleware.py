@@ -1,4 +1,4 @@
-"""Opens the studio of a request: the `<slug>` of its address, or the one chosen for the admin site."""
+"""Opens the studio of a request: the one named by `<slug>` in the path, or the one chosen for the admin site."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from control_plane.access.requests import StudioRequest
 from control_plane.access.selectors import own_break_glass
 from control_plane.access.services.api_keys import actor_of
 from control_plane.accounts import mail
-from control_plane.accounts.guard import can_confirm
+from control_plane.accounts.reauthentication import can_confirm
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import data_error_response, wants_html
@@ -30,56 +30,58 @@ ADMIN_PREFIX = "/admin/"
 ADMIN_STUDIO = "admin_studio_id"
 """Session key: the studio that the admin site shows."""
 
-_AGAIN = {
+_SIGNIN_AGAIN = {
     Missing.FRESH: "The studio asks you to sign in again.",
     Missing.ENDED: "An admin of the studio ended your sessions in it. Sign in again to open it.",
 }
 
-WayIn = Membership | BreakGlass
+StudioAccess = Membership | BreakGlass
 
 
 class StudioScope:
-    """Wraps a view in `studio_scope`; must be the last middleware, because it calls the view itself.
+    """Wraps a view in `studio_scope`. It must be the last middleware, because it calls the view itself.
 
-    A view whose address holds `slug` gets a `StudioRequest`; it is a plain function, no coroutine. Members come in, and
-    platform operators with an open break-glass; strangers get 404, people who are not signed in 401 or the sign-in
-    page. The page is rendered inside the scope.
+    A view with `slug` in its path gets a `StudioRequest`, and must be a plain function, not a coroutine. Members are
+    admitted, and operators with break-glass access. Others get 404; people who are not signed in get 401 or the sign-in
+    page. The response is rendered inside the scope.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on."""
+        """Calls the next handler."""
         return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """Calls the view in its studio's scope; None where the address belongs to no studio."""
+        """Calls the view in its studio's scope; returns None if the path belongs to no studio."""
         try:
-            way_in: WayIn | None
+            studio_access: StudioAccess | None
             if "slug" in kwargs:
-                way_in = self._by_slug(request, kwargs["slug"])
-                if (key := _key_of(request)) is not None and key.studio_id != way_in.studio_id:
+                studio_access = self._by_slug(request, kwargs["slug"])
+                if (key := _key_of(request)) is not None and key.studio_id != studio_access.studio_id:
                     raise NotFound
             elif request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:
-                way_in = self._for_admin(request)
+                studio_access = self._for_admin(request)
             else:
                 return None
-            return None if way_in is None else _call(request, way_in, view, args, kwargs)
+            return None if studio_access is None else _call(request, studio_access, view, args, kwargs)
         except ControlPlaneError as error:
             return answer(request, error)
         except DataError as error:
             return data_error_response(request, error)
 
-    def _by_slug(self, request: HttpRequest, slug: str) -> WayIn:
+    def _by_slug(self, request: HttpRequest, slug: str) -> StudioAccess:
         if not request.user.is_authenticated:
             raise SignInRequired
-        way_in = own_membership(request.user.pk, slug=slug) or own_break_glass(request.user.pk, slug=slug)
-        if way_in is None:
+        studio_access = own_membership(request.user.pk, slug=slug) or own_break_glass(
+            request.user.pk, slug=slug
+        )
+        if studio_access is None:
             raise NotFound
-        return way_in
+        return studio_access
 
     def _for_admin(self, request: HttpRequest) -> Membership | None:
         user_id: UUID = request.user.pk  # type: ignore[assignment]
@@ -90,20 +92,23 @@ class StudioScope:
 
 def _call(
     request: HttpRequest,
-    way_in: WayIn,
+    studio_access: StudioAccess,
     view: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> HttpResponse:
-    membership = way_in if isinstance(way_in, Membership) else None
-    # What a form says and a page shows is in the studio's own time.
-    with studio_scope(way_in.studio_id), timezone.override(zoneinfo.ZoneInfo(way_in.studio.time_zone)):
+    membership = studio_access if isinstance(studio_access, Membership) else None
+    # Forms are read and pages are rendered in the studio's time zone.
+    with (
+        studio_scope(studio_access.studio_id),
+        timezone.override(zoneinfo.ZoneInfo(studio_access.studio.time_zone)),
+    ):
         opened = cast("StudioRequest", request)
-        opened.studio, opened.membership = way_in.studio, membership
-        opened.break_glass = way_in if isinstance(way_in, BreakGlass) else None
+        opened.studio, opened.membership = studio_access.studio, membership
+        opened.break_glass = studio_access if isinstance(studio_access, BreakGlass) else None
         key = _key_of(request)
         opened.actor = require_signed_in(request.user) if key is None else actor_of(key)
-        # A key has no session to ask anything of: whoever made it had one that was good enough.
+        # An API key has no session to check: its creator had a session that met the requirements.
         refused = refusal(request, membership) if key is None else None
         if refused is not None:
             return _refuse(opened, refused)
@@ -117,24 +122,24 @@ def _call(
 
 
 def _key_of(request: HttpRequest) -> ApiKey | None:
-    """Returns the API key of a request; set under `/api/` alone (`api.authentication`)."""
+    """Returns the API key of a request. `api.authentication` sets it, under `/api/` only."""
     return getattr(request, "api_key", None)
 
 
 def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
-    """Answers somebody whose session is not what the studio asks for; nothing of the studio is shown but its name.
+    """Answers a session that does not meet the studio's requirements. Shows only the studio's name.
 
     Raises:
-        NotFound: not even that.
+        NotFound: the session may not even learn that the studio exists.
     """
     if refused.missing is Missing.OWN_SIGNIN:
-        # Whoever runs another studio's provider signs in as anybody: they learn no more than a stranger would.
+        # The owner of another studio's provider can sign in as anybody, so such a session learns no more than a stranger.
         request.studio = request.membership = None  # type: ignore[assignment]
         raise NotFound
     if refused.missing in (Missing.FRESH, Missing.ENDED):
         return _ask_again(request, refused)
     if not wants_html(request):
-        return answer(request, Forbidden(f"The studio asks for more at sign-in: {refused.missing}."))
+        return answer(request, Forbidden(f"The studio requires more at sign-in: {refused.missing}."))
     if refused.missing is Missing.SECOND_FACTOR:
         return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
     context = {"providers": refused.providers, "asking": request.studio}
@@ -143,9 +148,9 @@ def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
 
 
 def _ask_again(request: StudioRequest, refused: Refusal) -> HttpResponse:
-    """Ask for another sign-in for this studio. The session stays: what it opens elsewhere is not this studio's to end."""
+    """Asks for a new sign-in for this studio. Keeps the session, because it may be good enough for other studios."""
     if not wants_html(request):
-        return answer(request, SignInRequired(_AGAIN[refused.missing]))
+        return answer(request, SignInRequired(_SIGNIN_AGAIN[refused.missing]))
     context: dict[str, object] = {
         "asking": request.studio,
         "why": refused.missing.value,

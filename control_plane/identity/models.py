@@ -1,4 +1,4 @@
-"""Tables of signing in to a studio: SigninPolicy, IdentityProvider with its GroupRoles, ProvidedMembership."""
+"""Tables of sign-in: SigninPolicy, IdentityProvider, GroupRole, ProvidedMembership."""
 
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -15,9 +15,9 @@ LONGEST_IDLE_MINUTES = 7 * 24 * 60
 
 
 class SigninPolicy(StudioOwned):
-    """How people sign in to one studio. A studio without a row asks for nothing more than the platform does.
+    """Sign-in requirements of one studio. A studio without a row adds none to those of the platform.
 
-    `session_hours` and `idle_minutes` null: as long as the platform allows.
+    `session_hours` and `idle_minutes` null: the limits of the platform.
     """
 
     view_permission = "manage_studio"
@@ -42,21 +42,21 @@ class SigninPolicy(StudioOwned):
 
 
 class ProviderKind(models.TextChoices):
-    """Which protocol an identity provider speaks."""
+    """Protocol of an identity provider."""
 
     OIDC = "oidc", "OpenID Connect"
     SAML = "saml", "SAML 2.0"
 
 
 class IdentityProvider(StudioOwned):
-    """A service of the studio's own that says who somebody is. It speaks for `domains` alone, and for this studio alone.
+    """A studio's own service that authenticates people. It counts for its `domains`, and for this studio only.
 
-    `issuer` is the OpenID issuer's address or the SAML entity id. `client_id` and `wrapped_secret` (under the studio's
-    key, never shown again) are OpenID's, `sso_url` and `certificate` SAML's. `default_role` empty: whoever is in no
-    mapped group is no member. `asks_second_factor`: it does so itself, and a sign-in through it counts as one.
-    `proven_domains`: those of `domains` whose owner has named this studio in DNS, each with the time of the last look
-    (ISO 8601). A domain beside them is the studio's word alone: the provider signs in by the studio's own link, and makes no
-    member of an account that exists.
+    `issuer` is the URL of the OpenID issuer or the SAML entity id. OpenID uses `client_id` and `wrapped_secret` (wrapped
+    under the studio's key, never shown again); SAML uses `sso_url` and `certificate`. `default_role` empty: people in no
+    mapped group are refused. `asks_second_factor`: the provider asks for one, so its sign-in counts as such.
+    `proven_domains`: those of `domains` whose owner names this studio in DNS, with the time of the last lookup (ISO
+    8601). For a domain that is not proven, the provider works only through the studio's own link, and never adds an
+    existing account as a member.
     """
 
     view_permission = "manage_studio"
@@ -97,20 +97,20 @@ class IdentityProvider(StudioOwned):
 
     @property
     def has_secret(self) -> bool:
-        """Whether a client secret is kept."""
+        """Whether a client secret is stored."""
         return bool(self.wrapped_secret)
 
     def speaks_for(self, address: str) -> bool:
-        """Returns whether an e-mail address is in one of its domains; a subdomain is another domain."""
+        """Returns whether an e-mail address is in one of the domains; a subdomain is another domain."""
         return _domain_of(address) in self.domains
 
     def has_proven(self, address: str) -> bool:
-        """Say whether the owner of an address's domain has named the studio as one that may speak for it."""
+        """Returns whether the owner of an address's domain names this studio in DNS."""
         return self.speaks_for(address) and _domain_of(address) in self.proven_domains
 
     @property
     def host(self) -> str:
-        """The host that people are sent to, and where they would type a password."""
+        """The host that people are sent to, and where they may type a password."""
         return urlsplit(self.issuer if self.kind == ProviderKind.OIDC else self.sso_url).hostname or ""
 
 
@@ -119,7 +119,7 @@ def _domain_of(address: str) -> str:
 
 
 class GroupRole(StudioOwned):
-    """The role of the members of one of a provider's groups."""
+    """The role that a provider's group gives."""
 
     view_permission = "manage_studio"
     access_path = STUDIO_ONLY
@@ -144,10 +144,10 @@ class GroupRole(StudioOwned):
 
 
 class ProvidedMembership(StudioOwned):
-    """A membership that a provider made, and may therefore change and end. One made by hand is never its to touch.
+    """A membership that a provider created, and may change and end. A provider never touches other memberships.
 
-    `lapsed_at`: when it was ended because the provider had not vouched for the person for so long (`services.sso`);
-    null: never.
+    `lapsed_at`: when it was suspended because the provider had not confirmed the person for too long (`services.sso`);
+    null: not suspended.
     """
 
     view_permission = "manage_people"

@@ -1,4 +1,4 @@
-"""Reads what a SAML provider publishes of itself. Pure: text in, facts out; nothing is fetched.
+"""Parser of the metadata that a SAML identity provider publishes. Pure; it fetches nothing.
 
 Source: SAML 2.0 Metadata, section 2.4.3.
 """
@@ -10,12 +10,12 @@ from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
 
 
 class MetadataRefused(Exception):
-    """The text is no metadata of an identity provider that we can use; the message says what it lacks."""
+    """The text is not usable metadata of an identity provider; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Who a provider is, where it signs people in, and the certificate of the key that signs."""
+    """A provider's entity id, its sign-in address, and the certificate of its signing key."""
 
     entity_id: str
     sso_url: str
@@ -23,14 +23,14 @@ class Metadata:
 
 
 def read_metadata(text: str) -> Metadata:
-    """Returns what the metadata says.
+    """Parses the metadata of an identity provider.
 
     Raises:
-        MetadataRefused: it is no XML, or lacks one of the three.
+        MetadataRefused: the text is not XML, or lacks one of the three values.
     """
     try:
         found: dict[str, Any] = OneLogin_Saml2_IdPMetadataParser.parse(text.strip())
-    # The parser promises no single kind of error for what is not metadata.
+    # The parser documents no exceptions, and raises several kinds for invalid text.
     except Exception as error:
         raise MetadataRefused("This is not the metadata of a SAML provider.") from error
     idp = found.get("idp", {})

@@ -1,4 +1,4 @@
-"""Reads of identity providers before anybody is signed in."""
+"""Reads of identity providers before sign-in."""
 
 from uuid import UUID
 
@@ -7,10 +7,9 @@ from control_plane.identity.models import IdentityProvider
 
 
 def providers_for(domain: str) -> list[IdentityProvider]:
-    """Return the enabled identity providers, of any studio, that have proven an e-mail domain; by the studio's id.
+    """Returns the enabled identity providers, of any studio, that have proven an e-mail domain; by studio id.
 
-    A domain that a studio merely claims leads to none: else an address would be sent to the provider of whoever names its
-    domain first.
+    A domain that is only claimed does not count: otherwise anyone could claim a domain and receive its sign-ins.
     """
     with capability_scope("provider_domain", domain):
         found = IdentityProvider.reachable.filter(
@@ -20,7 +19,7 @@ def providers_for(domain: str) -> list[IdentityProvider]:
 
 
 def provider_named(provider_id: UUID) -> IdentityProvider | None:
-    """Return an enabled identity provider by the id in its sign-in link; None where there is none."""
+    """Returns the enabled identity provider with the id of a sign-in link, or None."""
     with capability_scope("provider_id", str(provider_id)):
         found: IdentityProvider | None = IdentityProvider.reachable.filter(pk=provider_id).first()
         return found

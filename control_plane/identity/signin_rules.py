@@ -1,7 +1,7 @@
-"""What a studio asks of a session before it opens: asked by `middleware.StudioScope` alone, at each request.
+"""Sign-in requirements of a studio, checked by `middleware.StudioScope` at each request.
 
-A session for which an identity provider alone vouches opens the provider's own studio and no other: whoever runs a
-provider can say anything of anybody, but only at home.
+A session that only an identity provider vouches for opens the provider's own studio and no other: the owner of a
+provider can make it say anything about anybody, so its word counts at home only.
 """
 
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
-from control_plane.accounts.sessions import age_s, has_shown_factor, idle_s, proved_at, provider_of
+from control_plane.accounts.sessions import age_s, authenticated_at, idle_s, provider_of, used_second_factor
 from control_plane.common.rows import one
-from control_plane.common.scoping import before_close, capability_scope
+from control_plane.common.scoping import capability_scope, defer_to_scope_end
 from control_plane.identity.models import IdentityProvider, SigninPolicy
 from control_plane.tenancy.models import Membership, Role
 
 SEEN_EVERY, FACTOR_EVERY = timedelta(hours=1), timedelta(minutes=5)
-"""How often a member's row says at most that they were here, and how soon that they came with another kind of sign-in."""
+"""Minimum time between two updates of a member's last visit, and between updates because the kind of sign-in changed."""
 _BEFORE_AUDIT = -1
 
 
@@ -31,39 +31,39 @@ class Missing(StrEnum):
     """A requirement that a session does not meet."""
 
     SECOND_FACTOR = "second_factor"
-    OWN_SIGNIN = "own_signin"
-    """A provider vouches for it that is not this studio's: to such a session the studio is not there."""
+    OWN_SIGNIN = "require_own_signin"
+    """A provider of another studio vouches for the session. For such a session this studio does not exist."""
     PROVIDER = "provider"
-    """The studio wants its provider to vouch."""
+    """The studio requires a sign-in through its provider."""
     FRESH = "fresh"
-    """The last sign-in is longer ago, or the session was not used for longer, than the studio allows."""
+    """The last sign-in is too long ago, or the session was idle for too long."""
     ENDED = "ended"
     """An admin of the studio ended the member's sessions in it after the last sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a studio stays closed; `providers` are the ways in that are left."""
+    """Why a session is refused, and the `providers` that the person may still sign in through."""
 
     missing: Missing
     providers: tuple[IdentityProvider, ...] = ()
 
 
 class PolicySource:
-    """Tells `access` what the studio in scope asks of a sign-in."""
+    """Source for `access` of the sign-in requirements of the studio in scope."""
 
     def admins_need_second_factor(self) -> bool:
-        """Returns whether admins have to have a second factor."""
+        """Returns whether admins must have a second factor."""
         policy: SigninPolicy | None = SigninPolicy.objects.first()
         return policy is not None and policy.admins_need_second_factor
 
 
 def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | None:
-    """Return why the studio in scope does not open for this session; None where it does.
+    """Returns why the studio in scope refuses this session; None if it does not.
 
     Args:
-        membership: the person's own in the studio; None for an operator, who signs in at the platform and opened the
-            studio with a second factor (`access.services.open_break_glass`).
+        membership: the person's membership in the studio; None for an operator, who signed in at the platform and opened
+            the studio with a second factor (`access.services.open_break_glass`).
     """
     policy = one(SigninPolicy, "TRUE")
     provider_id = provider_of(request)
@@ -94,24 +94,23 @@ def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | No
 
 
 def note_seen(request: HttpRequest, membership: Membership) -> None:
-    """Note on the membership that a session has opened the studio in scope, at most once in `SEEN_EVERY`.
+    """Updates the member's last visit to the studio in scope, at most once per `SEEN_EVERY`.
 
-    It is all that the studio is told of when somebody was here, and of their second factor: what the account shows
-    elsewhere is not this studio's to know.
+    The studio learns no more than this about visits and second factors: the person's sessions elsewhere are private.
     """
     now = timezone.now()
     since = now - membership.last_seen_at if membership.last_seen_at else SEEN_EVERY
     if since < FACTOR_EVERY:
         return
-    with_factor = has_shown_factor(request) or _provider_asks(provider_of(request))
+    with_factor = used_second_factor(request) or _provider_asks(provider_of(request))
     if since < SEEN_EVERY and with_factor == membership.seen_with_factor:
         return
-    # Last, as audit events are and before them: a service that locks the studio first must not wait for this row.
-    before_close(partial(_stamp, membership, now, with_factor), order=_BEFORE_AUDIT)
+    # Deferred to just before the audit events: a service that locks the studio first must not wait for this row.
+    defer_to_scope_end(partial(_store_visit, membership, now, with_factor), order=_BEFORE_AUDIT)
 
 
 def reachable(request: HttpRequest, memberships: Iterable[Membership]) -> list[Membership]:
-    """Returns those memberships whose studios this session can open at all; asked outside of any studio."""
+    """Returns the memberships whose studios this session may open. Outside of any studio's scope."""
     found = list(memberships)
     provider_id = provider_of(request)
     if not provider_id:
@@ -121,7 +120,7 @@ def reachable(request: HttpRequest, memberships: Iterable[Membership]) -> list[M
 
 
 def provider_studio(provider_id: str) -> UUID | None:
-    """Returns whose an enabled provider is; None where there is none."""
+    """Returns the id of the studio that an enabled provider belongs to, or None."""
     with capability_scope("provider_id", provider_id):
         return IdentityProvider.reachable.filter(pk=provider_id).values_list("studio_id", flat=True).first()
 
@@ -131,7 +130,7 @@ def _for_admin(
 ) -> Refusal | None:
     has_factor = isinstance(request.user, User) and has_second_factor(request.user)
     if policy.provider_only and provider is None and not has_factor:
-        # With a factor, admins come in past the provider: one that is broken must not lock the studio's owner out.
+        # Admins with a second factor may bypass the provider: a broken one must not lock the studio's owner out.
         return Refusal(Missing.PROVIDER, _providers())
     asked_there = provider is not None and provider.asks_second_factor
     if policy.admins_need_second_factor and not has_factor and not asked_there:
@@ -139,7 +138,7 @@ def _for_admin(
     return None
 
 
-def _stamp(membership: Membership, now: datetime, with_factor: bool) -> None:
+def _store_visit(membership: Membership, now: datetime, with_factor: bool) -> None:
     Membership.objects.filter(pk=membership.pk).update(last_seen_at=now, seen_with_factor=with_factor)
 
 
@@ -150,7 +149,7 @@ def _provider_asks(provider_id: str) -> bool:
 
 def _has_ended(request: HttpRequest, membership: Membership) -> bool:
     begins = membership.signin_not_before
-    return begins is not None and proved_at(request) < begins.timestamp()
+    return begins is not None and authenticated_at(request) < begins.timestamp()
 
 
 def _is_too_old(request: HttpRequest, policy: SigninPolicy) -> bool:

@@ -1,4 +1,4 @@
-"""How allauth finds the identity providers of studios, and what becomes of somebody for whom one of them vouches."""
+"""Adapter between allauth and the identity providers of studios: finds the provider, and admits or refuses the person."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from control_plane.accounts.outbound import GuardedSession
 from control_plane.accounts.provider_views import refused
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
-from control_plane.identity.services.sso import SECRET_KIND, Said, admit
+from control_plane.identity.services.sso import SECRET_KIND, ProviderClaims, admit
 from control_plane.keys import vault
 
 OPENID, SAML = "openid_connect", "saml"
@@ -22,28 +22,28 @@ VERIFIED = "http://schemas.auth0.com/email_verified"
 
 
 class StudioProviders(DefaultSocialAccountAdapter):
-    """Every provider is one studio's row. Nobody is signed in but whom `services.sso.admit` admits."""
+    """Each provider is a row of one studio. Only people whom `services.sso.admit` admits are signed in."""
 
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        """Returns the provider of that id; there is no list of them all."""
+        """Returns the provider with that id. There is no list of all providers."""
         found = provider_by_id(client_id or provider or "")
         return [_app(found)] if found is not None else []
 
     def get_requests_session(self) -> GuardedSession:
-        """Returns what calls providers."""
+        """Returns the HTTP session for calls to providers."""
         return GuardedSession()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """Returns False: accounts are made by `admit`, or not at all."""
+        """Returns False: only `admit` creates accounts."""
         return False
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Decides on the person for whom a provider vouches.
+        """Admits or refuses the person that a provider has authenticated.
 
         Raises:
-            ImmediateHttpResponse: with the plain page.
+            ImmediateHttpResponse: the person is refused; it carries the page without reasons.
         """
         provider_id = sociallogin.account.provider
         provider = provider_by_id(provider_id)
@@ -51,14 +51,14 @@ class StudioProviders(DefaultSocialAccountAdapter):
             raise ImmediateHttpResponse(refused(request, "not a sign-in", provider=provider_id))
         found = sociallogin.user
         linked = found if isinstance(found, User) and sociallogin.is_existing else None
-        answer = admit(provider, _said(provider, sociallogin), linked=linked)
-        if answer.user is None:
-            raise ImmediateHttpResponse(refused(request, answer.reason, provider=provider_id))
-        sociallogin.user = answer.user
+        admission = admit(provider, _claims(provider, sociallogin), linked=linked)
+        if admission.user is None:
+            raise ImmediateHttpResponse(refused(request, admission.reason, provider=provider_id))
+        sociallogin.user = admission.user
         sociallogin.account, _ = SocialAccount.objects.update_or_create(
             provider=provider_id,
             uid=sociallogin.account.uid,
-            defaults={"user": answer.user, "extra_data": {}},
+            defaults={"user": admission.user, "extra_data": {}},
         )
 
     def on_authentication_error(
@@ -69,10 +69,10 @@ class StudioProviders(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> None:
-        """Answers with the plain page, whatever went wrong on the way.
+        """Answers every failed sign-in with the same page, without reasons.
 
         Raises:
-            ImmediateHttpResponse: with that page, but where the person turned back.
+            ImmediateHttpResponse: carries that page, unless the person cancelled.
         """
         if error != AuthError.CANCELLED:
             reason = str(exception or error)
@@ -80,7 +80,7 @@ class StudioProviders(DefaultSocialAccountAdapter):
 
 
 def provider_by_id(text: str) -> IdentityProvider | None:
-    """Returns an enabled provider; None where there is none of that id."""
+    """Returns an enabled provider, or None."""
     try:
         id_ = UUID(text)
     except ValueError:
@@ -111,25 +111,25 @@ def _app(provider: IdentityProvider) -> SocialApp:
     return app
 
 
-def _denied(claims: dict[str, Any]) -> bool:
+def _denied(raw: dict[str, Any]) -> bool:
     """Returns whether a SAML response marks its address as unverified, as providers with open registration do."""
-    given = claims.get(VERIFIED, ())
+    given = raw.get(VERIFIED, ())
     words = given if isinstance(given, list | tuple) else (given,)
     return any(str(word).strip().lower() not in ("true", "1", "yes") for word in words)
 
 
-def _said(provider: IdentityProvider, login: SocialLogin) -> Said:
-    claims: dict[str, Any] = login.account.extra_data
+def _claims(provider: IdentityProvider, login: SocialLogin) -> ProviderClaims:
+    raw: dict[str, Any] = login.account.extra_data
     login.account.extra_data = {}
     addresses = login.email_addresses
-    # A SAML provider's word on its own domains is all there is; OpenID says of each address whether it was verified.
-    by_saml = provider.kind == ProviderKind.SAML and not _denied(claims)
+    # SAML does not mark addresses as verified, so its own domains count; OpenID says so for each address.
+    by_saml = provider.kind == ProviderKind.SAML and not _denied(raw)
     verified = by_saml or bool(addresses and addresses[0].verified is True)
-    groups = claims.get(provider.group_claim, ()) if provider.group_claim else ()
+    groups = raw.get(provider.group_claim, ()) if provider.group_claim else ()
     listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list | tuple) else ()
-    names = claims.get("name") or claims.get("displayName") or ""
+    names = raw.get("name") or raw.get("displayName") or ""
     name = names[0] if isinstance(names, list) and names else names
-    return Said(
+    return ProviderClaims(
         address=addresses[0].email.strip().lower() if addresses else "",
         verified=verified,
         name=str(name)[:120] if isinstance(name, str) else "",

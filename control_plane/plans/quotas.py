@@ -11,8 +11,8 @@ from zlib import crc32
 from django.db import connection
 
 from control_plane.common.errors import Conflict
+from control_plane.common.humanize import size
 from control_plane.common.scoping import current_studio_id
-from control_plane.common.words import size
 from control_plane.plans.models import Limit, Plan, StudioPlan
 
 NOUNS: dict[Limit, tuple[str, str]] = {

@@ -75,16 +75,16 @@ LEAKS = (
         "a stranger is told 403, and so that the studio exists",
         "access",
         "control_plane/identity/middleware.py",
-        "        if way_in is None:\n            raise NotFound",
-        "        if way_in is None:\n            raise Forbidden",
+        "        if studio_access is None:\n            raise NotFound",
+        "        if studio_access is None:\n            raise Forbidden",
         (route(_CLASSES),),
     ),
     Sabotage(
         "an error names people of other studios",
         "access",
         "control_plane/identity/middleware.py",
-        "        if way_in is None:\n            raise NotFound",
-        "        if way_in is None:\n"
+        "        if studio_access is None:\n            raise NotFound",
+        "        if studio_access is None:\n"
         "            from control_plane.accounts.models import User\n\n"
         "            raise NotFound(f\"Ask {', '.join(User.objects.values_list('email', flat=True))}.\")",
         (route(_CLASSES),),

@@ -207,10 +207,10 @@ SIGN_IN = (
         "a session outlives the account that was switched off",
         "sign-in",
         "control_plane/accounts/sessions.py",
-        "        if request.session.session_key and request.user.is_authenticated:\n            _live(request)\n",
+        "        if request.session.session_key and request.user.is_authenticated:\n            _expire_or_touch(request)\n",
         '        if (known := request.session.get("_auth_user_id")) and not request.user.is_authenticated:\n'
         "            request.user = User.objects.get(pk=known)\n"
-        "        if request.session.session_key and request.user.is_authenticated:\n            _live(request)\n",
+        "        if request.session.session_key and request.user.is_authenticated:\n            _expire_or_touch(request)\n",
         (
             "tests/control_plane/accounts/test_sessions.py::"
             "test_a_session_ends_with_the_account_and_with_the_password",

@@ -221,7 +221,7 @@ def test_pages_at_the_door_fit_a_phone_and_are_open_to_everybody(
     check("the first sign-in")
     page.get_by_label("Password", exact=True).fill("short")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("These are not the same.").wait_for()
+    page.get_by_text("The passwords are not the same.").wait_for()
     check("the first sign-in, with a password that does not fit")
     page.get_by_role("link", name="Skip for now").click()
     page.get_by_text("You cannot sign in again yet").wait_for()

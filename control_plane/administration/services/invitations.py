@@ -19,7 +19,7 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import (
     claim_address,
     create_user,
-    is_proven,
+    has_proven_address,
     token_hash,
 )
 from control_plane.administration.services.members import join
@@ -181,7 +181,7 @@ def _reader(invitation: Invitation) -> User:
     if not was_mailed and _is_nobodys(person):
         # The link is all there is to enter it by. Whoever was in it before is out as soon as the person joins.
         return person
-    if is_proven(person) or not was_mailed or not person.is_active:
+    if has_proven_address(person) or not was_mailed or not person.is_active:
         raise SignInRequired(
             "You have an account with this address already. Sign in, then accept the invitation."
         )
@@ -193,7 +193,9 @@ def _reader(invitation: Invitation) -> User:
 
 def _is_nobodys(person: User) -> bool:
     """Say whether an account was never proven, has nothing in it to sign in with, and belongs nowhere (any more)."""
-    return person.is_active and not is_proven(person) and is_worth_no_more(person, studios=frozenset())
+    return (
+        person.is_active and not has_proven_address(person) and is_worth_no_more(person, studios=frozenset())
+    )
 
 
 def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:

@@ -8,9 +8,9 @@ from control_plane.access.member_permissions import lock_people, require_people,
 from control_plane.access.models import ApiKey, ObjectRight
 from control_plane.accounts.models import User
 from control_plane.accounts.services import (
-    close_setup,
     end_other_sessions,
     end_signin_links,
+    forbid_first_credential,
     lacks_own_signin,
     lock_account,
 )
@@ -159,7 +159,7 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
         if studios_of_account(locked.user_id) <= {locked.studio_id}:
             # Else whoever holds one of them sets a first password, and signs in again with that. A first password is the
             # account's: where that belongs to another studio too, this one does not say who may set it.
-            close_setup(locked.user)
+            forbid_first_credential(locked.user)
         record_for(Act.MEMBER_SESSIONS_ENDED, locked, actor=actor, details={"user": str(locked.user_id)})
         tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
 

@@ -14,7 +14,7 @@ from control_plane.accounts.services import (
     create_user,
     end_other_sessions,
     end_signin_links,
-    is_proven,
+    has_proven_address,
     lock_account,
 )
 from control_plane.administration.services.invitations import Offer, invite
@@ -49,7 +49,7 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
             raise Conflict("This account is switched off.")
         if user.is_operator:
             return user
-        if not is_proven(user):
+        if not has_proven_address(user):
             # Whoever made it may have put a password or a passkey of their own into it.
             claim_address(user, actor=actor)
         user.is_operator = True

@@ -1,4 +1,4 @@
-"""Row security on every table of identity, with what can be read before anybody is signed in."""
+"""Row security on every table of identity, and the providers that may be read before sign-in."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("identity", "0001_initial")]
     operations: ClassVar = [
         ForceRowSecurity("SigninPolicy"),
-        # The provider whose address was called, and those that have proven a domain.
+        # The provider with the id of a sign-in link, and those that have proven a domain.
         ForceRowSecurity(
             "IdentityProvider",
             reach=[

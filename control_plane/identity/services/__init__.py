@@ -1,4 +1,4 @@
-"""Writes of sign-in. Each requires access, changes, and records, in one transaction of the studio's scope."""
+"""Writes of sign-in. Each requires access, changes the rows and records the change, in one transaction."""
 
 from control_plane.identity.services.signin import change_signin_policy
 

@@ -1,7 +1,7 @@
-"""Proof that a studio may speak for an e-mail domain: the domain's owner names the studio in a TXT record.
+"""Proof that a studio may use an e-mail domain: the domain's owner names the studio in a TXT record.
 
-The record is public and holds no secret: it says which studio, and whoever can write it owns the domain. Nothing of a
-domain that is merely claimed leads anybody from an address to a provider.
+The record is public and holds no secret. Only the owner of the domain can write it. A domain that is merely claimed
+leads nobody from an e-mail address to a provider.
 """
 
 from datetime import datetime
@@ -20,43 +20,43 @@ from control_plane.identity.models import IdentityProvider
 
 LABEL = "_threedance"
 JOB = Actor.system("identity.recheck_domains")
-MOST_SILENCES = 2
-"""After so many domains whose DNS does not answer, the rest of a studio waits for the next day: others wait behind it."""
+MAX_UNANSWERED = 2
+"""After so many domains without an answer from DNS, the studio's other domains wait a day and hold up no one."""
 
 
 def record_name(domain: str) -> str:
-    """Return the name at which the owner of a domain puts the record."""
+    """Returns the name of the TXT record of a domain."""
     return f"{LABEL}.{domain}"
 
 
 def record_text(studio_id: UUID) -> str:
-    """Return what the record says."""
+    """Returns the required text of the record."""
     return f"threedance-studio={studio_id}"
 
 
 def prove_domain(provider: IdentityProvider, domain: str, *, actor: Actor) -> bool:
-    """Look up whether the owner of a domain names the provider's studio, keep the answer, and return it.
+    """Looks up whether the owner of a domain names the provider's studio, stores the result, and returns it.
 
     Raises:
-        NotFound: it is no domain of the provider; or `actor` is a stranger.
+        NotFound: the provider has no such domain, or `actor` has no access to the studio.
         Forbidden: `actor` may not manage the studio.
-        Unavailable: DNS does not answer; what was known stays.
+        Unavailable: DNS does not answer; the stored result stays.
     """
     with studio_scope(provider.studio_id):
         access.require(actor, access.Action.MANAGE_STUDIO, provider)
         if domain not in provider.domains:
             raise NotFound
         is_proven = _is_named(provider.studio_id, domain)
-        _keep(provider, domain, is_proven, timezone.now(), actor)
+        _store_result(provider, domain, is_proven, timezone.now(), actor)
     return is_proven
 
 
-def look_again(studio_id: UUID) -> int:
-    """Look up every domain that a studio has proven, and forget those whose record is gone; return how many.
+def recheck_proven_domains(studio_id: UUID) -> int:
+    """Looks up a studio's proven domains again and drops those whose record is gone; returns how many.
 
-    A domain may have another owner by now. Where DNS does not answer, what is known stays.
+    A domain may have a new owner. If DNS does not answer, the stored result stays.
     """
-    lost = silences = 0
+    lost = unanswered = 0
     with studio_scope(studio_id):
         providers = list(IdentityProvider.objects.exclude(proven_domains={}))
     for provider in providers:
@@ -64,12 +64,12 @@ def look_again(studio_id: UUID) -> int:
             try:
                 is_proven = _is_named(studio_id, domain)
             except Unavailable:
-                silences += 1
-                if silences >= MOST_SILENCES:
+                unanswered += 1
+                if unanswered >= MAX_UNANSWERED:
                     return lost
                 continue
             with studio_scope(studio_id):
-                _keep(provider, domain, is_proven, timezone.now(), JOB)
+                _store_result(provider, domain, is_proven, timezone.now(), JOB)
             lost += not is_proven
     return lost
 
@@ -78,7 +78,9 @@ def _is_named(studio_id: UUID, domain: str) -> bool:
     return record_text(studio_id) in txt_records(record_name(domain))
 
 
-def _keep(provider: IdentityProvider, domain: str, is_proven: bool, now: datetime, actor: Actor) -> None:
+def _store_result(
+    provider: IdentityProvider, domain: str, is_proven: bool, now: datetime, actor: Actor
+) -> None:
     row: IdentityProvider | None = IdentityProvider.objects.select_for_update().filter(pk=provider.pk).first()
     if row is None:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Writes of signing in: a studio's rules and its identity providers."""
+"""Writes of sign-in policies and identity providers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from cryptography import x509
 from requests import RequestException
 
 from control_plane.access import access
-from control_plane.accounts.outbound import require_safe
+from control_plane.accounts.outbound import require_allowed_url
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
@@ -47,7 +47,7 @@ class ProviderFacts:
 
 
 def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> SigninPolicy:
-    """Changes how people sign in to the studio.
+    """Changes the sign-in policy of a studio.
 
     Raises:
         BadRequest: an unknown field, a value that breaks a rule, or provider-only without a provider.
@@ -78,8 +78,8 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
     """Adds an identity provider.
 
     Raises:
-        BadRequest: a value breaks a rule; the detail names it.
-        Conflict: there is one of this name.
+        BadRequest: a value breaks a rule; the message names it.
+        Conflict: the name is taken.
         NotFound, Forbidden: `actor` may not manage the studio.
         TooManyRequests: too many were added within an hour.
     """
@@ -89,7 +89,7 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
         require_rate(Act.PROVIDER_ADDED, actor=actor)
         if IdentityProvider.objects.count() >= MOST_PROVIDERS:
             raise BadRequest(f"A studio has at most {MOST_PROVIDERS} identity providers.")
-        _take(provider, facts)
+        _apply(provider, facts)
         save_new(provider, "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
         record_for(Act.PROVIDER_ADDED, provider, actor=actor, details=_audited(provider))
@@ -97,16 +97,16 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
 
 
 def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: Actor) -> IdentityProvider:
-    """Changes an identity provider; its kind stays.
+    """Changes an identity provider, except for its kind.
 
     Raises:
         BadRequest, Conflict, NotFound, Forbidden: as in `add_provider`.
     """
     with studio_scope(provider.studio_id):
         access.require(actor, access.Action.MANAGE_STUDIO, provider)
-        _take(provider, facts)
+        _apply(provider, facts)
         check(provider)
-        _require_a_way_in(provider.enabled, provider)
+        _require_signin_possible(provider.enabled, provider)
         unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
         record_for(Act.PROVIDER_CHANGED, provider, actor=actor, details=_audited(provider))
@@ -114,20 +114,20 @@ def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: 
 
 
 def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
-    """Removes an identity provider. Memberships that it made stay, as though made by hand; its sessions open nothing.
+    """Removes an identity provider. Memberships that it created stay; sessions that it vouches for open nothing.
 
     Raises:
-        BadRequest: people sign in through providers only, and this is the last.
+        BadRequest: the policy allows providers only, and this is the last one.
         NotFound, Forbidden: `actor` may not manage the studio.
     """
     with studio_scope(provider.studio_id):
         access.require(actor, access.Action.MANAGE_STUDIO, provider)
-        _require_a_way_in(False, provider)
+        _require_signin_possible(False, provider)
         record_for(Act.PROVIDER_REMOVED, provider, actor=actor, details=_audited(provider))
         IdentityProvider.objects.filter(pk=provider.pk).delete()
 
 
-def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:
+def _apply(provider: IdentityProvider, facts: ProviderFacts) -> None:
     provider.name, provider.issuer = facts.name.strip(), facts.issuer.strip().rstrip("/")
     provider.domains = _domains(facts.domains)
     provider.proven_domains = {
@@ -136,7 +136,7 @@ def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:
     provider.group_claim, provider.enabled = facts.group_claim.strip(), facts.enabled
     provider.asks_second_factor = facts.asks_second_factor
     if facts.default_role is Role.ADMIN:
-        raise BadRequest("default role: a provider makes admins of mapped groups only, never of everybody.")
+        raise BadRequest("default role: admin is allowed for mapped groups only, not as the default.")
     provider.default_role = facts.default_role.value if facts.default_role else ""
     if provider.kind == ProviderKind.OIDC:
         _require_address("issuer", provider.issuer)
@@ -145,9 +145,9 @@ def _take(provider: IdentityProvider, facts: ProviderFacts) -> None:
             secret = facts.secret.strip().encode()
             provider.wrapped_secret = vault.wrap_secret(secret, kind=SECRET_KIND, id_=provider.id)
         if not provider.client_id or not provider.has_secret:
-            raise BadRequest("client id and client secret: the provider gives you both.")
+            raise BadRequest("client id and client secret: both are required; the provider issues them.")
     else:
-        # An entity id is a name, and its slash at the end is a part of it.
+        # A SAML entity id is a name, so a slash at its end is significant.
         provider.issuer = facts.issuer.strip()
         provider.sso_url = facts.sso_url.strip()
         _require_address("sign-in address", provider.sso_url)
@@ -158,15 +158,15 @@ def _domains(given: Sequence[str]) -> list[str]:
     found = sorted({item.strip().lower().lstrip("@") for item in given if item.strip()})
     wrong = [item for item in found if not DOMAIN.fullmatch(item)]
     if wrong:
-        raise BadRequest(f"domains: {wrong[0]} is no domain such as school.example.")
+        raise BadRequest(f"domains: {wrong[0]} is not a domain such as school.example.")
     if not 0 < len(found) <= MOST_DOMAINS:
-        raise BadRequest(f"domains: name between one and {MOST_DOMAINS}.")
+        raise BadRequest(f"domains: enter between one and {MOST_DOMAINS}.")
     return found
 
 
 def _require_address(name: str, address: str) -> None:
     try:
-        require_safe(address)
+        require_allowed_url(address)
     except RequestException as error:
         raise BadRequest(f"{name}: {error}.") from error
 
@@ -186,7 +186,7 @@ def _map_groups(provider: IdentityProvider, wanted: Mapping[str, Role]) -> None:
     if len(wanted) > MOST_GROUPS:
         raise BadRequest(f"groups: at most {MOST_GROUPS}.")
     if wanted and not provider.group_claim:
-        raise BadRequest("group claim: say which claim holds the groups, or map none.")
+        raise BadRequest("group claim: name the claim that has the groups, or map no groups.")
     GroupRole.objects.filter(provider=provider).delete()
     for group, role in sorted(wanted.items()):
         row = GroupRole(studio_id=provider.studio_id, provider=provider, group=group, role=role)
@@ -194,7 +194,7 @@ def _map_groups(provider: IdentityProvider, wanted: Mapping[str, Role]) -> None:
         row.save(force_insert=True)
 
 
-def _require_a_way_in(stays: bool, provider: IdentityProvider) -> None:
+def _require_signin_possible(stays: bool, provider: IdentityProvider) -> None:
     others = IdentityProvider.objects.filter(enabled=True).exclude(pk=provider.pk)
     if not stays and SigninPolicy.objects.filter(provider_only=True).exists() and not others.exists():
         raise BadRequest("People sign in through the provider only. Allow passwords again first.")

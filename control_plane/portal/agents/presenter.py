@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from control_plane.common.actors import Actor
-from control_plane.common.words import lasting, size
+from control_plane.common.humanize import lasting, size
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import (
     camera_statuses,

@@ -18,7 +18,7 @@ from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
-from control_plane.accounts.limits import require_within
+from control_plane.accounts.limits import require_attempts_left
 from control_plane.accounts.models import User
 from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
@@ -107,7 +107,7 @@ def invitation_revoke(request: StudioRequest, slug: str, invitation_id: UUID) ->
 @require_http_methods(READ_WRITE)
 def invitation_page(request: HttpRequest) -> HttpResponse:
     """Shows an invitation (GET) and accepts it (POST). Unknown, used, expired and revoked links look the same."""
-    require_within(request, "invitation")
+    require_attempts_left(request, "invitation")
     token = request.POST.get("token", "") if request.method == "POST" else request.GET.get("token", "")
     if request.method == "POST":
         return _accepted(request, token)

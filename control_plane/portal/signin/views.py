@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from control_plane.access import access
 from control_plane.access.requests import StudioRequest
-from control_plane.accounts.limits import require_within
+from control_plane.accounts.limits import require_attempts_left
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable
 from control_plane.identity.models import IdentityProvider, ProviderKind, SigninPolicy
 from control_plane.identity.selectors import provider_named, providers_for
@@ -76,7 +76,7 @@ def find_provider(request: HttpRequest) -> HttpResponse:
     form = FindForm(request.POST or None)
     context: dict[str, object] = {"form": form}
     if request.method == "POST":
-        require_within(request, "find_provider")
+        require_attempts_left(request, "find_provider")
         if form.is_valid():
             domain = form.cleaned_data["email"].rpartition("@")[2].lower()
             context["ways"] = [_way(item) for item in providers_for(domain)]
@@ -91,7 +91,7 @@ def provider_sign_in(request: HttpRequest, provider_id: UUID) -> HttpResponse:
     Raises:
         NotFound: no such provider, or it is disabled.
     """
-    require_within(request, "find_provider")
+    require_attempts_left(request, "find_provider")
     provider = provider_named(provider_id)
     if provider is None:
         raise NotFound
@@ -181,7 +181,7 @@ def provider_remove(request: StudioRequest, slug: str, provider_id: UUID) -> Htt
 def prove_provider_domain(request: StudioRequest, slug: str, provider_id: UUID) -> HttpResponse:
     """Checks in DNS whether the owner of a domain names the studio."""
     provider = _provider(request, provider_id)
-    require_within(request, "domain")
+    require_attempts_left(request, "domain")
     domain = request.POST.get("domain", "")
     try:
         is_proven = prove_domain(provider, domain, actor=actor_of(request))

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from control_plane.common.words import lasting, size
+from control_plane.common.humanize import lasting, size
 from control_plane.portal.settings_nav import Entry, entries
 
 register = template.Library()

@@ -15,11 +15,11 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from control_plane.accounts.device import device_words
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.accounts.sessions import clear_sessions
 from control_plane.accounts.tasks import clear_expired_sessions
+from control_plane.accounts.user_agent import device_name
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.caller import UNKNOWN_ADDRESS
@@ -313,4 +313,4 @@ def test_what_is_not_needed_is_not_there(db: None, client: Client, path: str) ->
     ],
 )  # fmt: skip
 def test_a_device_is_named_in_words(agent: str, words: str) -> None:
-    assert device_words(agent) == words
+    assert device_name(agent) == words

@@ -13,8 +13,8 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from control_plane.accounts import record, session_store
-from control_plane.accounts.pending import PREFIX, Pending
+from control_plane.accounts import session_store, signin_audit
+from control_plane.accounts.bounded_cache import PREFIX, BoundedCache
 from control_plane.accounts.session_store import SessionStore
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
@@ -141,31 +141,31 @@ def test_a_made_up_session_is_none(db: None, key: str) -> None:
 def test_refused_sign_ins_are_counted_where_they_are_many(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "FAILURES_AN_HOUR", 4)
-    monkeypatch.setattr(record, "FAILURES_OF_NOBODY_AN_HOUR", 8)
+    monkeypatch.setattr(signin_audit, "FAILURES_AN_HOUR", 4)
+    monkeypatch.setattr(signin_audit, "FAILURES_OF_NOBODY_AN_HOUR", 8)
     for _ in range(100):
-        record.write_failure(cast.vera, method="password")
-        record.write_failure(None, method="provider", provider=str(uuid4()))
+        signin_audit.record_failure(cast.vera, method="password")
+        signin_audit.record_failure(None, method="provider", provider=str(uuid4()))
     with chain_scope(None):
         entries = [row for row in Entry.objects.order_by("sequence") if row.action == "signin.failed"]
     of_vera = [row.details for row in entries if row.object_id == str(cast.vera.id)]
     assert [details.get("this_hour") for details in of_vera] == [None] * 4 + [8, 16, 32, 64]
     assert len(entries) - len(of_vera) == 8 + 3
     # Somebody else's are written all the same.
-    record.write_failure(cast.ivan, method="password")
+    signin_audit.record_failure(cast.ivan, method="password")
     with chain_scope(None):
         assert Entry.objects.filter(action="signin.failed", object_id=str(cast.ivan.id)).count() == 1
 
 
 def test_what_is_kept_has_a_size_and_can_be_replaced(db: None) -> None:
-    kept = Pending("test", most=2, largest_chars=4, lifetime_s=60)
+    kept = BoundedCache("test", most=2, largest_chars=4, lifetime_s=60)
     with pytest.raises(ValueError, match="over 4"):
-        kept.keep("a", "12345")
-    kept.keep("a", "1")
-    kept.keep("a", "2")
-    kept.keep("b", "3")
+        kept.put("a", "12345")
+    kept.put("a", "1")
+    kept.put("a", "2")
+    kept.put("b", "3")
     assert (kept.get("a"), kept.get("b")) == ("2", "3")
-    kept.keep("c", "4")
+    kept.put("c", "4")
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (None, "3", "4")
-    assert kept.forget("b")
-    assert not kept.forget("b")
+    assert kept.delete("b")
+    assert not kept.delete("b")

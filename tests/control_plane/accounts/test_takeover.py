@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_user, is_proven
+from control_plane.accounts.services import create_user, has_proven_address
 from control_plane.identity.models import IdentityProvider
 from control_plane.identity.services.signin import change_provider, change_signin_policy
 from tests.control_plane.accounts.test_factors import ask_for_reset, set_new
@@ -71,7 +71,7 @@ def test_an_account_that_nobody_has_proven_is_not_brought_into_a_studio(
     # Its owner comes by mail: what was put into it goes, and the provider is believed from then on.
     thief = enter(user)
     assert set_new(ask_for_reset(user)).status_code == 302
-    assert is_proven(user)
+    assert has_proven_address(user)
     assert not Authenticator.objects.filter(user=user).exists()
     assert not is_in(thief)
     assert sign_in(Client(), rig, provider, sub).status_code == 302
@@ -90,7 +90,7 @@ def test_a_studio_founded_for_an_account_made_by_others_is_its_owners(db: None) 
     call_command("create_studio", "founded", "--admin", "Owner@school.example", stderr=StringIO())
     assert not is_in(thief)
     user.refresh_from_db()
-    assert (user.has_usable_password(), is_proven(user)) == (False, True)
+    assert (user.has_usable_password(), has_proven_address(user)) == (False, True)
     assert EmailAddress.objects.filter(user=user).count() == 1
 
 

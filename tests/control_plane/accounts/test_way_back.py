@@ -26,7 +26,7 @@ from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
-from control_plane.identity.services.sso import Said, admit
+from control_plane.identity.services.sso import ProviderClaims, admit
 from control_plane.tenancy.models import Membership, Role
 from tests.control_plane.accounts.test_factors import KEY, code
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, another, enter, is_in
@@ -277,7 +277,7 @@ def test_no_link_opens_more_than_the_studio_and_why_is_not_told(
     assert refused.value.detail == REFUSED, "each reason reads alike: one of them is another studio"
     assert not SigninLink.objects.exists()
     answer = enter(cast.alice).post(f"{person_page(cast, cast.vera)}sign-in-link/", follow=True)
-    assert "No link can be made for this person" in answer.content.decode()
+    assert "No link can be created for this person" in answer.content.decode()
 
 
 def test_a_link_is_void_once_the_account_is_worth_more(cast: Cast, other: Cast, no_mail: None) -> None:
@@ -313,7 +313,7 @@ def joined_by_provider(cast: Cast, other: Cast, owner: Client, user: User) -> No
             proven_domains={domain: timezone.now().isoformat()},
             default_role=Role.VIEWER,
         )
-    said = Said(address=user.email, verified=True, name="", groups=frozenset())
+    said = ProviderClaims(address=user.email, verified=True, name="", groups=frozenset())
     assert admit(provider, said, linked=None).user == user
 
 

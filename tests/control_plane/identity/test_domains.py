@@ -15,14 +15,19 @@ from django.utils import timezone
 
 from control_plane.accounts import dns_records
 from control_plane.accounts.models import User
-from control_plane.accounts.services import create_user, is_proven
+from control_plane.accounts.services import create_user, has_proven_address
 from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.identity.models import IdentityProvider
 from control_plane.identity.selectors import providers_for
-from control_plane.identity.services.domains import look_again, prove_domain, record_name, record_text
+from control_plane.identity.services.domains import (
+    prove_domain,
+    recheck_proven_domains,
+    record_name,
+    record_text,
+)
 from control_plane.identity.services.signin import change_provider
 from control_plane.identity.tasks import recheck_domains
 from control_plane.plans.rate_limits import UNPROVEN
@@ -163,7 +168,7 @@ def test_dns_that_does_not_answer_changes_nothing(
     dns.silent = True
     with pytest.raises(Unavailable):
         prove_domain(claimed, DOMAIN, actor=cast.alice.actor)
-    assert look_again(cast.studio.id) == 0
+    assert recheck_proven_domains(cast.studio.id) == 0
     assert len(providers_for(DOMAIN)) == 1
 
 
@@ -193,7 +198,7 @@ def test_a_studio_whose_dns_hangs_does_not_hold_up_the_others(
         publish(dns, cast, domain)
         prove_domain(provider, domain, actor=cast.alice.actor)
     dns.silent, dns.asked = True, []
-    look_again(cast.studio.id)
+    recheck_proven_domains(cast.studio.id)
     assert len(set(dns.asked)) == 2
 
 
@@ -249,7 +254,7 @@ def test_a_new_account_is_proven_where_the_domain_is(cast: Cast, rig: OpenIDProv
     provider, sub = provider_of(cast, rig, proven=proven), person(rig, "teachers")
     assert sign_in(Client(), rig, provider, sub).status_code == 302
     user = User.objects.get(email=f"{sub}@{DOMAIN}")
-    assert is_proven(user) == proven
+    assert has_proven_address(user) == proven
     assert EmailAddress.objects.get(user=user).verified == proven
     assert sign_in(Client(), rig, provider, sub).status_code == 302, "and comes again"
 

@@ -195,7 +195,7 @@ def test_a_default_role_takes_the_rest_and_is_never_admin(
     provider, sub = provider_of(cast, rig, default_role=Role.VIEWER), person(rig)
     sign_in(client, rig, provider, sub)
     assert cast.role_of(User.objects.get(email=f"{sub}@school.example")) == "viewer"
-    with pytest.raises(Exception, match="never of everybody"):
+    with pytest.raises(Exception, match="not as the default"):
         change_provider(provider, facts(rig, default_role=Role.ADMIN), actor=cast.alice.actor)
 
 

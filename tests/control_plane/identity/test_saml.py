@@ -14,8 +14,8 @@ from django.test import Client
 from lxml import etree
 
 from control_plane.accounts import saml
+from control_plane.accounts.bounded_cache import PREFIX
 from control_plane.accounts.models import User
-from control_plane.accounts.pending import PREFIX
 from control_plane.common import valkey
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
@@ -67,10 +67,10 @@ def deliver(client: Client, provider: IdentityProvider, tree: Any) -> Any:
     text = b64encode(tree.encode()).decode() if isinstance(tree, str) else posted(tree)
     taken = stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text})
     if taken.status_code == 403:
-        assert "saml-answer" not in stranger.cookies
+        assert "saml-response" not in stranger.cookies
         return taken
     assert taken.status_code == 302
-    client.cookies["saml-answer"] = stranger.cookies["saml-answer"].value
+    client.cookies["saml-response"] = stranger.cookies["saml-response"].value
     return client.get(taken["Location"])
 
 
@@ -255,25 +255,25 @@ def test_an_answer_to_no_question_of_ours_is_not_kept(
 def test_answers_have_an_end_and_a_bound(
     cast: Cast, idp: SamlIdentityProvider, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saml.ANSWERS, "_most", 3)
+    monkeypatch.setattr(saml.RESPONSES, "_most", 3)
     provider = provider_of(cast, idp)
     text = posted(idp.signed(ask(client, idp, provider)))
     before, cookies = strangers_leave(), []
     for _ in range(10):
         stranger = Client()
         stranger.post(f"/accounts/saml/{provider.id}/acs/", {"SAMLResponse": text})
-        cookies.append(stranger.cookies["saml-answer"].value)
+        cookies.append(stranger.cookies["saml-response"].value)
     assert strangers_leave() == before + 3
     for name in cookies[-3:]:
-        assert 0 < valkey.client().ttl(cache.make_key(saml.ANSWERS._key(name))) <= 300
-    assert saml.kept_answer(cookies[0]) == ""
-    assert saml.kept_answer(cookies[-1]) == text
-    assert saml.kept_answer(cookies[-1]) == ""
+        assert 0 < valkey.client().ttl(cache.make_key(saml.RESPONSES._key(name))) <= 300
+    assert saml.pop_response(cookies[0]) == ""
+    assert saml.pop_response(cookies[-1]) == text
+    assert saml.pop_response(cookies[-1]) == ""
 
 
 def strangers_leave() -> int:
     """Returns how many rows of sessions, and answers of providers, are kept."""
-    answers = valkey.client().scan_iter(cache.make_key(f"{PREFIX}:saml-answer:of:*"), count=1000)
+    answers = valkey.client().scan_iter(cache.make_key(f"{PREFIX}:saml-response:of:*"), count=1000)
     return Session.objects.count() + len(list(answers))
 
 

@@ -15,8 +15,8 @@ from control_plane.accounts.models import User
 from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
+from control_plane.common.humanize import size
 from control_plane.common.scoping import studio_scope
-from control_plane.common.words import size
 from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera

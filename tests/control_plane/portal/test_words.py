@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.common.words import lasting, size
+from control_plane.common.humanize import lasting, size
 from control_plane.portal.classes.presenter import stretches
 
 

@@ -1,4 +1,4 @@
-"""`manage create_admin EMAIL`: a new account, and a link to sign in with."""
+"""`manage create_admin EMAIL`: creates an account and prints a sign-in link for it."""
 
 from typing import Any
 
@@ -16,26 +16,26 @@ ACTOR = Actor.system("manage create_admin")
 
 
 class Command(BaseCommand):
-    """Makes an account, and only that: `signin_link` is for somebody who has one. No password is set, by default or else."""
+    """Only creates accounts; `signin_link` is for existing ones. Never sets a password."""
 
-    help = "Make an account that belongs to no studio yet, and print a one-time sign-in link. No password is set."
+    help = "Create an account that belongs to no studio yet, and print a one-time sign-in link. No password is set."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the address, the name and the link's lifetime."""
+        """Adds the address, the name and the link's lifetime."""
         parser.add_argument("email")
         parser.add_argument("--name", default="", help="the name shown to others")
         add_lifetime(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command.
+        """Runs the command.
 
         Raises:
-            Refused: there is such an account already, or the address or the lifetime breaks a rule; nothing is made.
+            Refused: the account exists, or the address or the lifetime is invalid; nothing is created.
         """
         found = User.objects.by_address(options["email"])
         if found is not None:
             raise Refused(
-                f"there is an account with the address {found.email} already",
+                f"there is already an account with the address {found.email}",
                 hint=f"`threedance sign-in-link {found.email}` prints a link for it.",
             )
         try:
@@ -44,11 +44,11 @@ class Command(BaseCommand):
                 link, about = make_link(user, options["minutes"], actor=ACTOR)
         except ControlPlaneError as error:
             raise Refused(
-                error.detail, hint="Correct it and run the command again; nothing was made."
+                error.detail, hint="Correct it and run the command again; nothing was created."
             ) from error
         self.stderr.write(
-            f"Made an account for {user.email}. It belongs to no studio yet: `threedance studio create SLUG --admin"
-            f" {user.email}` makes one, or the admin of a studio invites this address.",
+            f"Created an account for {user.email}. It belongs to no studio yet: `threedance studio create SLUG --admin"
+            f" {user.email}` creates one, or the admin of a studio invites this address.",
             str,
         )
         self.stderr.write(about, str)

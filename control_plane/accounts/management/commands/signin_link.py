@@ -1,4 +1,4 @@
-"""`manage signin_link EMAIL`: a link that signs in somebody who has an account."""
+"""`manage signin_link EMAIL`: prints a one-time sign-in link for an existing account."""
 
 from typing import Any
 
@@ -13,27 +13,27 @@ ACTOR = Actor.system("manage signin_link")
 
 
 class Command(BaseCommand):
-    """Makes a link for an account that exists, and never an account: a typing error would make a stray one."""
+    """Never creates an account, because a typing error would create a stray one."""
 
-    help = "Print a one-time sign-in link for somebody who has an account."
+    help = "Print a one-time sign-in link for a person with an account."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the address and the link's lifetime."""
+        """Adds the address and the link's lifetime."""
         parser.add_argument("email")
         add_lifetime(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command.
+        """Runs the command.
 
         Raises:
-            Refused: nobody has this address, the account is switched off, or the lifetime is out of range.
+            Refused: nobody has this address, the account is disabled, or the lifetime is out of range.
         """
         user = User.objects.by_address(options["email"])
         if user is None:
             raise Refused(
                 f"there is no account with the address {options['email']}",
-                hint="Check the spelling. For a new person: an admin of a studio invites them (People, Invite), or"
-                " `threedance studio create` makes a studio with its first admin.",
+                hint="Check the spelling. A new person is invited by an admin of a studio (People, Invite);"
+                " `threedance studio create` creates a studio with its first admin.",
             )
         link, about = make_link(user, options["minutes"], actor=ACTOR)
         self.stderr.write(about, str)

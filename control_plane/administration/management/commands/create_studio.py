@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from control_plane.accounts.commands import make_link, switched_off
+from control_plane.accounts.commands import account_disabled, make_link
 from control_plane.accounts.models import User
-from control_plane.accounts.services import claim_address, create_user, is_proven
+from control_plane.accounts.services import claim_address, create_user, has_proven_address
 from control_plane.administration.services import create_studio
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
@@ -45,8 +45,8 @@ class Command(BaseCommand):
                 is_new = admin is None
                 if admin is not None and not admin.is_active:
                     # Check this first: otherwise a key share would be made for a studio that is then rolled back.
-                    raise switched_off(admin)
-                if admin is not None and not is_proven(admin):
+                    raise account_disabled(admin)
+                if admin is not None and not has_proven_address(admin):
                     # Whoever made it may hold its password; from here on only the link below opens it.
                     claim_address(admin, actor=ACTOR)
                 admin = admin or create_user(options["admin"], actor=ACTOR, is_staff=True)

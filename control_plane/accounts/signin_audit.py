@@ -1,6 +1,6 @@
-"""What happens while signing in, put on the platform's chain: signals of Django and allauth, one receiver each.
+"""Audit events of sign-in, on the platform's chain: one receiver for each signal of Django and allauth.
 
-Entries hold the account's id and never an address; a failed try on an unknown address holds nothing of it.
+Events contain the account's id but never an address. A failed attempt for an unknown address contains nothing of it.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from control_plane.common.actors import Actor
 SIGNIN = Actor.system("accounts.signin")
 NOBODY = "unknown"
 FAILURES_AN_HOUR, FAILURES_OF_NOBODY_AN_HOUR = 32, 128
-"""Refused sign-ins that are written one by one: of an account, and of all addresses that have none."""
+"""Failed sign-ins per hour that get an event each: of one account, and of all unknown addresses together."""
 
 
 def connect() -> None:
-    """Connects every receiver; called once the apps are loaded."""
+    """Connects all receivers. Called once, when the apps are loaded."""
     wanted: list[tuple[Signal, Callable[..., None]]] = [
         (auth.user_logged_in, _on_signed_in),
         (auth.user_login_failed, _on_failed),
@@ -44,11 +44,11 @@ def connect() -> None:
         (factors.authentication_failed, _on_factor_failed),
     ]
     for signal, receiver in wanted:
-        signal.connect(receiver, dispatch_uid=f"accounts.record.{receiver.__name__}")
+        signal.connect(receiver, dispatch_uid=f"accounts.signin_audit.{receiver.__name__}")
 
 
-def write(action: Action, user: User | None, *, actor: Actor | None = None, **details: Any) -> None:
-    """Puts an act on record; it is the person's own where `actor` is not given."""
+def record_event(action: Action, user: User | None, *, actor: Actor | None = None, **details: Any) -> None:
+    """Writes an audit event about `user`, who is the actor unless `actor` is given."""
     record(
         action,
         actor=actor or (user.actor if user else SIGNIN),
@@ -59,11 +59,11 @@ def write(action: Action, user: User | None, *, actor: Actor | None = None, **de
     )
 
 
-def write_failure(user: User | None, **details: Any) -> None:
-    """Puts a refused sign-in on record, of an account or of nobody's.
+def record_failure(user: User | None, **details: Any) -> None:
+    """Writes an audit event about a failed sign-in of an account or an unknown address.
 
-    Anybody can cause these, and no entry is ever deleted: of each account `FAILURES_AN_HOUR` are written one by one,
-    and then one each time that their number has doubled, with that number.
+    Anyone can cause these, and audit events are never deleted. So only the first `FAILURES_AN_HOUR` of an account get
+    an event each; after that one event is written whenever their number has doubled, with the number.
     """
     name = str(user.id) if user else NOBODY
     most = FAILURES_AN_HOUR if user else FAILURES_OF_NOBODY_AN_HOUR
@@ -73,11 +73,11 @@ def write_failure(user: User | None, **details: Any) -> None:
         if rest or doublings & (doublings - 1):
             return
         details["this_hour"] = count
-    write(Action.SIGNIN_FAILED, user, actor=SIGNIN, **details)
+    record_event(Action.SIGNIN_FAILED, user, actor=SIGNIN, **details)
 
 
 def _count(key: str) -> int:
-    """Returns how many times this was counted within the hour; 0 where the cache does not answer."""
+    """Counts and returns the failures within the hour; 0 if the cache does not answer."""
     try:
         cache.add(key, 0, timeout=3600)
         return int(cache.incr(key))
@@ -86,9 +86,9 @@ def _count(key: str) -> int:
 
 
 def _on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    sessions.begin(request)
+    sessions.mark_signed_in(request)
     methods = sorted({_method(entry) for entry in get_authentication_records(request, user)})
-    write(Action.SIGNED_IN, user, methods=methods)
+    record_event(Action.SIGNED_IN, user, methods=methods)
 
 
 def _method(entry: dict[str, Any]) -> str:
@@ -98,51 +98,51 @@ def _method(entry: dict[str, Any]) -> str:
 
 def _on_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
     address = str(credentials.get("email") or credentials.get("username") or "")
-    write_failure(User.objects.by_address(address), method="password")
+    record_failure(User.objects.by_address(address), method="password")
 
 
 def _on_factor_failed(user: User, **kwargs: Any) -> None:
-    write_failure(user, method="second factor")
+    record_failure(user, method="second factor")
 
 
 def _on_signed_out(user: User | None, request: HttpRequest, **kwargs: Any) -> None:
     if user is not None:
         key = request.session.session_key
         UserSession.objects.filter(session_key=key).delete()
-        write(Action.SIGNED_OUT, user)
+        record_event(Action.SIGNED_OUT, user)
 
 
 def _on_password(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    # Django ends the other sessions by itself: what they hold of the old password fits no more.
+    # Django ends the other sessions itself, because their hash of the password no longer matches.
     services.end_signin_links(user)
-    write(Action.PASSWORD_CHANGED, user, how="changed")
+    record_event(Action.PASSWORD_CHANGED, user, how="changed")
 
 
 def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    if not services.is_proven(user):
-        # Whoever made the account for this address may have put a passkey into it, which opens it without a password.
+    if not services.has_proven_address(user):
+        # The person who registered the account may have added a passkey, which signs in without the new password.
         services.claim_address(user, actor=SIGNIN, keep_password=True)
     services.end_signin_links(user)
-    write(Action.PASSWORD_CHANGED, user, how="reset by mail")
+    record_event(Action.PASSWORD_CHANGED, user, how="reset by mail")
 
 
 def _on_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
     _end_others(request, user)
     kind = str(authenticator.type)
     if kind != Authenticator.Type.RECOVERY_CODES:
-        # Whoever has just used a new factor to add it is not asked for it once more on the next page.
+        # The person has just used the new factor to add it, so the next page should not ask for it again.
         record_authentication(request, user, "mfa", type=kind, reauthenticated=True)
     services.end_signin_links(user)
-    write(Action.FACTOR_ADDED, user, factor=kind)
+    record_event(Action.FACTOR_ADDED, user, factor=kind)
 
 
 def _on_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
     _end_others(request, user)
-    write(Action.FACTOR_REMOVED, user, factor=str(authenticator.type))
+    record_event(Action.FACTOR_REMOVED, user, factor=str(authenticator.type))
 
 
 def _on_factor_renewed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
-    write(Action.FACTOR_RENEWED, user, factor=str(authenticator.type))
+    record_event(Action.FACTOR_RENEWED, user, factor=str(authenticator.type))
 
 
 def _end_others(request: HttpRequest, user: User) -> None:

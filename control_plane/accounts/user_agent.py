@@ -1,4 +1,4 @@
-"""A browser's name for itself (User-Agent) in words that its owner recognises. Pure."""
+"""Readable name of a browser and its system, from the User-Agent header. Pure."""
 
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -11,7 +11,7 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""Most say that they are several; the first that fits is the one."""
+"""Order matters: most browsers also name others, so the first match counts."""
 _SYSTEMS = (
     ("iPhone", "an iPhone"),
     ("iPad", "an iPad"),
@@ -23,8 +23,8 @@ _SYSTEMS = (
 )
 
 
-def device_words(user_agent: str) -> str:
-    """Returns `Firefox on Windows`, or what is known of it; never anything that the browser wrote itself."""
+def device_name(user_agent: str) -> str:
+    """Returns, for example, `Firefox on Windows`. Never contains text of the header itself."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if browser and system:

@@ -1,7 +1,7 @@
-"""Who may change how an account is entered: only somebody who has just shown to be its owner.
+"""Protects pages that change credentials: the person must have confirmed their identity recently.
 
-allauth asks for the password or a factor again. Two cases are beyond it: a session for which a studio's identity
-provider alone vouches, and an account that has neither password nor factor yet.
+allauth asks for the password or a factor again. It does not cover sessions that only a studio's identity provider
+vouches for, nor accounts that have neither password nor factor yet.
 """
 
 from collections.abc import Callable
@@ -15,19 +15,19 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from control_plane.accounts.models import User
-from control_plane.accounts.sessions import may_set_up, provider_of
+from control_plane.accounts.sessions import may_set_first_credential, provider_of
 
 TEMPLATE = "accounts/not_here.html"
 View = Callable[..., Any]
 
 
 def can_confirm(request: HttpRequest) -> bool:
-    """Say whether the person can show again who they are without signing out: by a password or a factor of their own."""
+    """Returns whether the person can confirm their identity with a password or factor, without signing out."""
     return isinstance(request.user, User) and bool(get_reauthentication_flows(request.user))
 
 
-def own_signin(view: View) -> View:
-    """Wraps a page that shows factors: not for a session for which a provider alone vouches."""
+def require_own_signin(view: View) -> View:
+    """Wraps a page that shows factors; refuses sessions that only an identity provider vouches for."""
 
     @never_cache
     @login_required
@@ -40,8 +40,8 @@ def own_signin(view: View) -> View:
     return guarded
 
 
-def owners_only(view: View) -> View:
-    """Wraps a page on which password or factors are changed."""
+def require_owner(view: View) -> View:
+    """Wraps a page that changes the password or factors."""
 
     @never_cache
     @login_required
@@ -58,6 +58,6 @@ def _refused(request: HttpRequest) -> HttpResponse | None:
         return render(request, TEMPLATE, {"reason": "provider"}, status=403)
     if can_confirm(request):
         return None
-    if not may_set_up(request):
+    if not may_set_first_credential(request):
         return render(request, TEMPLATE, {"reason": "too long ago"}, status=403)
     return None
