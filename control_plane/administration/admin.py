@@ -51,7 +51,7 @@ class RoomForm(ServiceForm):
         fields = ("name",)
 
     def call(self) -> Room:
-        """Makes or renames the room."""
+        """Creates or renames the room."""
         name = self.cleaned_data["name"]
         if self.instance._state.adding:
             return services.create_room(self.studio, name=name, actor=self.actor)
@@ -60,7 +60,7 @@ class RoomForm(ServiceForm):
 
 @admin.register(Room)
 class RoomAdmin(ScopedAdmin):
-    """Rooms; "Add agent" goes to the page that shows a pairing code."""
+    """Rooms. "Add agent" links to the page that shows a pairing code."""
 
     service_form = RoomForm
     write_action = Action.MANAGE_ROOMS
@@ -69,13 +69,13 @@ class RoomAdmin(ScopedAdmin):
     search_fields = ("name",)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Adds the way to a pairing code."""
+        """Adds the link to the page that shows a pairing code."""
         return super().changelist_view(request, (extra_context or {}) | _add_agent(request))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        """Adds the way to a pairing code."""
+        """Adds the link to the page that shows a pairing code."""
         return super().change_view(request, object_id, form_url, (extra_context or {}) | _add_agent(request))
 
 
@@ -87,7 +87,7 @@ class MemberForm(ServiceForm):
         fields = ("role",)
 
     def call(self) -> Membership:
-        """Gives the role."""
+        """Changes the role."""
         before = Membership.objects.get(pk=self.instance.pk)
         role = Role(self.cleaned_data["role"])
         return before if before.role == role else services.change_role(before, role, actor=self.actor)
@@ -95,7 +95,7 @@ class MemberForm(ServiceForm):
 
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
-    """Who belongs to the studio, and as what."""
+    """Members of the studio and their roles."""
 
     service_form = MemberForm
     write_action = Action.MANAGE_PEOPLE
@@ -113,7 +113,7 @@ class MembershipAdmin(ScopedAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Add the link to the invitations: nobody is made a member without being asked."""
+        """Adds the link to the invitations; people become members only by accepting one."""
         link = {"invite_url": reverse("portal:invitations", args=[request.studio.slug])}  # type: ignore[attr-defined]
         return super().changelist_view(request, (extra_context or {}) | link)
 
@@ -140,7 +140,7 @@ def _add_agent(request: HttpRequest) -> dict[str, str]:
 
 @admin.register(Invitation)
 class InvitationAdmin(ScopedAdmin):
-    """Invitations, without what opens them."""
+    """Invitations, without their tokens."""
 
     list_display = ("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
     fields = readonly_fields = (
@@ -168,7 +168,7 @@ class PlanAdmin(ScopedAdmin):
 
 @admin.register(StudioPlan)
 class StudioPlanAdmin(ScopedAdmin):
-    """The studio's plan, and what was agreed beside it."""
+    """The studio's plan, with its overrides."""
 
     list_display = ("plan", "overrides", "note")
     fields = readonly_fields = ("plan", "overrides", "note", "created_at")

@@ -1,4 +1,4 @@
-"""The watch over reads at work: from the log and its cursor to alerts, and from these to the admins' mail."""
+"""Anomaly detection: checks new audit events, raises alerts, and mails them to the admins."""
 
 import logging
 import zoneinfo
@@ -27,9 +27,9 @@ from control_plane.compliance.anomaly_rules import (
     WINDOW,
     Anomaly,
     Event,
-    Limits,
     ReadContext,
     Rule,
+    Thresholds,
     find_anomalies,
 )
 from control_plane.compliance.checkpointing import checkpoint_status
@@ -37,9 +37,9 @@ from control_plane.compliance.models import (
     Alert,
     AlertAcknowledgement,
     AlertNotice,
+    AnomalyCursor,
+    AnomalyThresholds,
     KnownNetwork,
-    WatchCursor,
-    WatchRules,
 )
 from control_plane.people.models import Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
@@ -48,62 +48,62 @@ from control_plane.tenancy.selectors import members
 
 log = logging.getLogger(__name__)
 
-WATCH = Actor.system("compliance.watch_reads")
+DETECTION = Actor.system("compliance.detect_anomalies")
 MAX_ENTRIES = 5000
 MAIL_INTERVAL = timedelta(minutes=15)
 _EMPTY_CONTEXT = ReadContext(zone=zoneinfo.ZoneInfo("UTC"))
-LIMIT_FIELDS = tuple(Limits.__dataclass_fields__)
+THRESHOLD_FIELDS = tuple(Thresholds.__dataclass_fields__)
 
 
 def detect_anomalies(studio_id: UUID) -> int:
-    """Looks through what is new in a studio's log and raises alerts; returns how many. Call in the studio's scope.
+    """Checks the new audit events of a studio and raises alerts; returns how many. Call it in the studio's scope.
 
-    The cursor moves in the same transaction, at most `MAX_ENTRIES` further: what is left comes with the next call.
-    Of two calls at once the second waits, and finds nothing left.
+    The cursor moves in the same transaction, by at most `MAX_ENTRIES`; the next call checks the rest. Of two parallel
+    calls the second waits for the cursor's row and finds nothing new.
     """
-    WatchCursor.objects.bulk_create([WatchCursor(studio_id=studio_id)], ignore_conflicts=True)
-    cursor = WatchCursor.objects.select_for_update().get()
+    AnomalyCursor.objects.bulk_create([AnomalyCursor(studio_id=studio_id)], ignore_conflicts=True)
+    cursor = AnomalyCursor.objects.select_for_update().get()
     new = list(Entry.objects.filter(sequence__gt=cursor.sequence).order_by("sequence")[:MAX_ENTRIES])
     findings: list[Anomaly] = []
     if new:
         events = [_event(entry) for entry in (*_hour_before(new, cursor.sequence), *new)]
-        surroundings = _surroundings(studio_id, events)
+        context = _read_context(studio_id, events)
         findings = find_anomalies(
-            events, after=cursor.sequence, limits=limits_of(studio_id), surroundings=surroundings
+            events, after=cursor.sequence, thresholds=thresholds_of(studio_id), context=context
         )
         _learn_networks(studio_id, [event for event in events if event.sequence > cursor.sequence])
         cursor.sequence = new[-1].sequence
         cursor.save(update_fields=["sequence"])
     findings += find_anomalies(
-        _failed_signins(), after=0, limits=limits_of(studio_id), surroundings=_EMPTY_CONTEXT
+        _failed_signins(), after=0, thresholds=thresholds_of(studio_id), context=_EMPTY_CONTEXT
     )
     raised = sum(_raise(studio_id, finding) for finding in findings)
     return raised + _raise_late_checkpoint(studio_id)
 
 
-def limits_of(studio_id: UUID) -> Limits:
-    """Returns the thresholds of the studio in scope; the defaults where nobody has changed them."""
-    row = WatchRules.objects.filter(studio_id=studio_id).first()
-    return Limits(**{name: getattr(row, name) for name in LIMIT_FIELDS}) if row else Limits()
+def thresholds_of(studio_id: UUID) -> Thresholds:
+    """Returns the thresholds of the studio in scope; the defaults if it has not changed them."""
+    row = AnomalyThresholds.objects.filter(studio_id=studio_id).first()
+    return Thresholds(**{name: getattr(row, name) for name in THRESHOLD_FIELDS}) if row else Thresholds()
 
 
-def change_limits(studio: Studio, limits: Limits, *, actor: Actor) -> None:
-    """Sets what counts as unusual in a studio.
+def change_thresholds(studio: Studio, thresholds: Thresholds, *, actor: Actor) -> None:
+    """Changes the thresholds of a studio.
 
     Raises:
-        BadRequest: a value is out of its range; the text names it.
+        BadRequest: a value is out of range; the message names it.
         NotFound, Forbidden: `actor` may not manage the studio's policy.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_POLICY, studio)
-        before = limits_of(studio.id)
-        row = WatchRules.objects.select_for_update().filter(studio=studio).first() or WatchRules(
+        before = thresholds_of(studio.id)
+        row = AnomalyThresholds.objects.select_for_update().filter(
             studio=studio
-        )
-        for name in LIMIT_FIELDS:
-            setattr(row, name, getattr(limits, name))
+        ).first() or AnomalyThresholds(studio=studio)
+        for name in THRESHOLD_FIELDS:
+            setattr(row, name, getattr(thresholds, name))
         check(row)
-        changed = [name for name in LIMIT_FIELDS if getattr(before, name) != getattr(limits, name)]
+        changed = [name for name in THRESHOLD_FIELDS if getattr(before, name) != getattr(thresholds, name)]
         if not changed:
             return
         row.save()
@@ -111,16 +111,18 @@ def change_limits(studio: Studio, limits: Limits, *, actor: Actor) -> None:
             Act.WATCH_CHANGED,
             studio,
             actor=actor,
-            details={name: {"from": getattr(before, name), "to": getattr(limits, name)} for name in changed},
+            details={
+                name: {"from": getattr(before, name), "to": getattr(thresholds, name)} for name in changed
+            },
         )
 
 
 def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
-    """Puts down that somebody has looked into an alert.
+    """Records that a person has looked into an alert.
 
     Raises:
         BadRequest: the note is longer than 500 characters.
-        Conflict: somebody has, already.
+        Conflict: somebody has done so already.
         NotFound, Forbidden: `actor` may not manage the studio's policy.
     """
     with studio_scope(alert.studio_id):
@@ -128,21 +130,21 @@ def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
         if actor.id is None:
             raise NotFound
         if len(note) > 500:
-            raise BadRequest("note: it has more than 500 characters")
+            raise BadRequest("note: at most 500 characters")
         try:
             with transaction.atomic():
                 AlertAcknowledgement(
                     studio_id=alert.studio_id, alert=alert, acknowledged_by=actor.id, note=note.strip()
                 ).save(force_insert=True)
         except IntegrityError as error:
-            raise Conflict("Somebody has looked into this alert already.") from error
+            raise Conflict("Somebody has already looked into this alert.") from error
         record_for(Act.ALERT_ACKNOWLEDGED, alert, actor=actor, details={"rule": alert.rule})
 
 
 def mail_alerts(studio_id: UUID) -> int:
-    """Mails the admins one message about all alerts they have not been told of; returns how many alerts.
+    """Mails the admins one message about all alerts that have not been mailed; returns the number of alerts.
 
-    At most one mail in `MAIL_INTERVAL`: what comes in between stands in the next. No names are mailed.
+    At most one mail per `MAIL_INTERVAL`; later alerts wait for the next. The mail contains no names.
     """
     with studio_scope(studio_id):
         if AlertNotice.objects.filter(created_at__gt=timezone.now() - MAIL_INTERVAL).exists():
@@ -158,12 +160,12 @@ def mail_alerts(studio_id: UUID) -> int:
         )
         lines = [f"- {alert.raised_at:%Y-%m-%d %H:%M} UTC: {RULE_LABELS[alert.rule]}" for alert in waiting]
         page = f"{settings.PUBLIC_URL}{reverse('portal:alerts', args=[studio.slug])}"
-        # Inside the transaction: a mail server that refuses leaves the alerts to be mailed again.
+        # Inside the transaction: if the mail server refuses, the notices roll back and the alerts are mailed later.
         EmailMessage(
             f"3Dance: {len(waiting)} alert{'s' if len(waiting) > 1 else ''} at {studio.name}",
-            "Somebody read what your studio keeps in a way that is out of the ordinary:\n\n"
+            "There was unusual access to your studio's recordings or data:\n\n"
             + "\n".join(lines)
-            + f"\n\nWho it was, and what to do: {page}\n",
+            + f"\n\nSee who it was and what to do: {page}\n",
             bcc=addresses,
         ).send()
     return len(waiting)
@@ -184,13 +186,13 @@ def _event(entry: Entry) -> Event:
 
 
 def _failed_signins() -> list[Event]:
-    """Returns the failed tries of the last hour on accounts of the studio's people; they stand on the platform's chain."""
+    """Returns failed sign-ins of the last hour to accounts of members; they are on the platform's chain."""
     people = [str(id_) for id_ in Membership.objects.values_list("user_id", flat=True)]
     with chain_scope(None):
         found = Entry.objects.filter(
             action=Act.SIGNIN_FAILED.value,
             occurred_at__gt=timezone.now() - WINDOW,
-            # Here, and not among the newest of the platform: tries elsewhere would crowd out those on these.
+            # Filter here, not in Python: failed sign-ins to other accounts could fill the newest `MAX_ENTRIES`.
             object_id__in=people,
         ).order_by("-occurred_at", "-sequence")[:MAX_ENTRIES]
         rows = list(found.values_list("sequence", "occurred_at", "action", "object_id"))
@@ -199,7 +201,7 @@ def _failed_signins() -> list[Event]:
     ]
 
 
-def _surroundings(studio_id: UUID, events: list[Event]) -> ReadContext:
+def _read_context(studio_id: UUID, events: list[Event]) -> ReadContext:
     zone = Studio.objects.values_list("time_zone", flat=True).get(pk=studio_id)
     people = {event.person_id for event in events if event.person_id}
     networks: dict[UUID, set[str]] = defaultdict(set)
@@ -209,15 +211,15 @@ def _surroundings(studio_id: UUID, events: list[Event]) -> ReadContext:
     return ReadContext(
         zone=zoneinfo.ZoneInfo(zone),
         networks={person: frozenset(found) for person, found in networks.items()},
-        not_theirs=_not_theirs(events, people),
+        foreign_classes=_foreign_classes(events, people),
     )
 
 
-def _not_theirs(events: list[Event], people: set[UUID]) -> frozenset[tuple[UUID, str]]:
-    """Returns who looked at a class in which, as its confirmed roster says, none of their own dancers was."""
+def _foreign_classes(events: list[Event], people: set[UUID]) -> frozenset[tuple[UUID, str]]:
+    """Returns pairs of person and class whose confirmed roster has none of the dancers that the person answers for."""
     wards: dict[UUID, set[UUID]] = defaultdict(set)
     answers = Guardianship.objects.filter(user_id__in=people, ended_at__isnull=True)
-    # Who runs the studio or teaches there looks at all classes, own children or not.
+    # Admins and instructors see all classes, whether they have children in the studio or not.
     staff = Membership.objects.filter(user_id__in=people, role__in=[Role.ADMIN, Role.INSTRUCTOR])
     for user_id, dancer_id in answers.exclude(user_id__in=staff.values("user_id")).values_list(
         "user_id", "dancer_id"
@@ -291,5 +293,7 @@ def _new_alert(alert: Alert) -> bool:
             alert.save(force_insert=True)
     except IntegrityError:
         return False
-    record_for(Act.ALERT_RAISED, alert, actor=WATCH, details={"rule": alert.rule, "entry": alert.sequence})
+    record_for(
+        Act.ALERT_RAISED, alert, actor=DETECTION, details={"rule": alert.rule, "entry": alert.sequence}
+    )
     return True

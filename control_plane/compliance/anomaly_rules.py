@@ -1,7 +1,7 @@
-"""Which reads are out of the ordinary. Pure: entries as values and the studio's thresholds in, findings out.
+"""Rules for unusual reads. Pure: takes audit events and a studio's thresholds, returns anomalies.
 
-Each finding has an `occasion` that stays the same however often the same entries are looked at, and that bounds how
-many there can be: one for each person and hour, or night, or network.
+Each anomaly has an `occasion` that does not change however often the same events are checked. It also bounds their
+number: one per person and hour, night, or network.
 """
 
 from collections import defaultdict
@@ -44,8 +44,8 @@ RULE_LABELS: dict[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """From when on something is out of the ordinary; see `models.WatchRules`. 0 turns a count off."""
+class Thresholds:
+    """Thresholds from which something is an anomaly; see `models.AnomalyThresholds`. 0 turns a rule off."""
 
     classes_per_hour: int = 12
     night_from_hour: int = 22
@@ -72,20 +72,20 @@ class Event:
 
 @dataclass(frozen=True)
 class ReadContext:
-    """Context that the audit events do not hold.
+    """Context that audit events do not contain.
 
-    `networks`: those each person has read from before. `not_theirs`: (person, class) where the person answers for
-    dancers of the studio and none of them is in the class.
+    `networks`: networks that each person has read from before. `foreign_classes`: pairs of person and class, where the
+    person answers for dancers of the studio, but for none in the class.
     """
 
     zone: ZoneInfo
     networks: dict[UUID, frozenset[str]] = field(default_factory=dict)
-    not_theirs: frozenset[tuple[UUID, str]] = frozenset()
+    foreign_classes: frozenset[tuple[UUID, str]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One thing out of the ordinary; `count` is of whatever the rule counts."""
+    """One anomaly. `count`: the number of events that the rule counted."""
 
     rule: Rule
     occasion: str
@@ -94,28 +94,28 @@ class Anomaly:
 
     @property
     def person_id(self) -> UUID | None:
-        """Whom it is about: the reader, or whose account it was."""
+        """The person it is about: the reader, or the owner of the account."""
         return self.event.person_id
 
 
 def find_anomalies(
-    events: Sequence[Event], *, after: int, limits: Limits, surroundings: ReadContext
+    events: Sequence[Event], *, after: int, thresholds: Thresholds, context: ReadContext
 ) -> list[Anomaly]:
-    """Returns what is out of the ordinary among entries beyond sequence `after`, one for each occasion.
+    """Returns the anomalies among events beyond sequence `after`, one per occasion.
 
     Args:
-        events: entries of the last hour before `after` too, which count towards what needs a number.
+        events: also contains the hour before `after`, which counts towards the rates.
     """
     ordered = sorted(events, key=lambda event: (event.at, event.sequence))
     found: dict[str, Anomaly] = {}
     for finding in (
-        *_counted(ordered, limits.classes_per_hour, Rule.MANY_CLASSES, _person, _opened_class),
-        *_counted(ordered, limits.exports_per_hour, Rule.EXPORTS, _person, _exported),
-        *_counted(ordered, limits.failed_signins_per_hour, Rule.FAILED_SIGNINS, _account, _failed),
-        *_at_night(ordered, limits, surroundings.zone),
-        *_from_new_networks(ordered, limits, surroundings),
-        *_of_other_families(ordered, limits, surroundings),
-        *_break_glass(ordered, limits),
+        *_counted(ordered, thresholds.classes_per_hour, Rule.MANY_CLASSES, _person, _opened_class),
+        *_counted(ordered, thresholds.exports_per_hour, Rule.EXPORTS, _person, _exported),
+        *_counted(ordered, thresholds.failed_signins_per_hour, Rule.FAILED_SIGNINS, _account, _failed),
+        *_at_night(ordered, thresholds, context.zone),
+        *_from_new_networks(ordered, thresholds, context),
+        *_of_other_families(ordered, thresholds, context),
+        *_break_glass(ordered, thresholds),
     ):
         if finding.event.sequence > after:
             found.setdefault(finding.occasion, finding)
@@ -129,7 +129,7 @@ def _counted(
     who: Callable[[Event], str],
     what: Callable[[Event], str],
 ) -> Iterator[Anomaly]:
-    """Yields where one `who` comes to more than `limit` different `what` within `WINDOW`; empty text is not counted."""
+    """Yields when one `who` has more than `limit` different `what` within `WINDOW`; ignores empty texts."""
     if not limit:
         return
     windows: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
@@ -166,9 +166,9 @@ def _failed(event: Event) -> str:
     return str(event.sequence) if event.action == "signin.failed" else ""
 
 
-def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterator[Anomaly]:
-    begins, ends = limits.night_from_hour, limits.night_to_hour
-    if not limits.watch_nights or begins == ends:
+def _at_night(events: Iterable[Event], thresholds: Thresholds, zone: ZoneInfo) -> Iterator[Anomaly]:
+    begins, ends = thresholds.night_from_hour, thresholds.night_to_hour
+    if not thresholds.watch_nights or begins == ends:
         return
     for event in events:
         if event.action not in FOOTAGE_READS or event.person_id is None:
@@ -178,21 +178,21 @@ def _at_night(events: Iterable[Event], limits: Limits, zone: ZoneInfo) -> Iterat
         late = local.hour >= begins
         early = local.hour < ends
         if (late or early) if over_midnight else (late and early):
-            # The small hours belong to the night that began the day before.
+            # The hours after midnight belong to the night that began on the day before.
             night = (local - timedelta(days=1) if over_midnight and early else local).date()
             yield Anomaly(Rule.NIGHT, f"{Rule.NIGHT}:{event.person_id}:{night}", event)
 
 
 def _from_new_networks(
-    events: Iterable[Event], limits: Limits, surroundings: ReadContext
+    events: Iterable[Event], thresholds: Thresholds, context: ReadContext
 ) -> Iterator[Anomaly]:
-    known = {person: set(networks) for person, networks in surroundings.networks.items()}
+    known = {person: set(networks) for person, networks in context.networks.items()}
     for event in events:
         if event.person_id is None or not event.network or event.action not in READS:
             continue
         mine = known.setdefault(event.person_id, set())
-        # A person's very first network is where they begin, and nothing to wonder about.
-        if limits.watch_networks and mine and event.network not in mine:
+        # A person's very first network is not an anomaly.
+        if thresholds.watch_networks and mine and event.network not in mine:
             yield Anomaly(
                 Rule.NEW_NETWORK, f"{Rule.NEW_NETWORK}:{event.person_id}:{event.network}", event, len(mine)
             )
@@ -200,21 +200,21 @@ def _from_new_networks(
 
 
 def _of_other_families(
-    events: Iterable[Event], limits: Limits, surroundings: ReadContext
+    events: Iterable[Event], thresholds: Thresholds, context: ReadContext
 ) -> Iterator[Anomaly]:
-    if not limits.watch_other_families:
+    if not thresholds.watch_other_families:
         return
     for event in events:
         if event.person_id is None or event.action not in FOOTAGE_READS:
             continue
-        if (event.person_id, event.object_id) in surroundings.not_theirs:
+        if (event.person_id, event.object_id) in context.foreign_classes:
             yield Anomaly(
                 Rule.OTHER_FAMILY, f"{Rule.OTHER_FAMILY}:{event.person_id}:{event.object_id}", event
             )
 
 
-def _break_glass(events: Iterable[Event], limits: Limits) -> Iterator[Anomaly]:
-    if not limits.watch_break_glass:
+def _break_glass(events: Iterable[Event], thresholds: Thresholds) -> Iterator[Anomaly]:
+    if not thresholds.watch_break_glass:
         return
     for event in events:
         if event.action == Action.BREAK_GLASS_OPENED:

@@ -1,7 +1,7 @@
-"""How a studio handles footage of children, written down from its real settings: the base of a privacy assessment.
+"""Basis of a privacy assessment: how a studio handles footage of children, documented from its actual settings.
 
-Shaped after article 35 (7) of the GDPR: what is done, with whom, who may see it, how it is protected, how long it is
-kept, and what is still to do. What the program does not do yet is said to be missing, not passed over.
+Follows article 35 (7) of the GDPR: processing, purposes, access, protection, retention, and open points. Features that
+the program lacks are listed as missing.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ _SHOWN = FOOTAGE | {access.Action.VIEW_DANCERS, access.Action.MANAGE_DANCERS, ac
 
 @dataclass(frozen=True, slots=True)
 class ToDo:
-    """Something that is missing; `page` is the name of the page where it is mended, empty: the program lacks it."""
+    """Something that is missing. `page` is the name of the page where it can be fixed; empty: the program lacks it."""
 
     text: str
     page: str = ""
@@ -49,7 +49,7 @@ class ToDo:
 
 @dataclass(slots=True)
 class Section:
-    """One question of the assessment with its facts, each a name and what it is, and what is to do."""
+    """One topic of the assessment: facts as pairs of name and value, and open points."""
 
     title: str
     facts: list[tuple[str, str]] = field(default_factory=list)
@@ -66,12 +66,12 @@ class Assessment:
 
     @property
     def open_points(self) -> int:
-        """How many things are to do."""
+        """Number of open points."""
         return sum(len(section.to_do) for section in self.sections)
 
 
 def assess(studio: Studio, *, actor: Actor) -> Assessment:
-    """Returns the assessment of a studio as it is now, and puts on record that it was read.
+    """Returns the current assessment of a studio, and writes an audit event that it was read.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage the studio's policy.
@@ -86,7 +86,7 @@ def assess(studio: Studio, *, actor: Actor) -> Assessment:
 
 
 def as_markdown(found: Assessment) -> str:
-    """Returns the document as Markdown."""
+    """Returns the assessment as Markdown."""
     lines = [
         f"# Privacy assessment: {found.studio.name}",
         "",
@@ -104,9 +104,9 @@ def _purpose(studio: Studio, actor: Actor) -> Section:
         "What is done, and why",
         [
             ("Studio", f"{studio.name} (time zone {studio.time_zone})"),
-            ("What", "Dance classes are filmed by fixed cameras, kept encrypted, and replayed by those with a right to."),
-            ("Data", "Pictures and sound of dancers, minors among them; names of dancers and of who answers for them."),
-            ("Not done", "No faces are recognised, no bodies measured, nothing is decided by a machine."),
+            ("Processing", "Fixed cameras film dance classes. Footage is encrypted and shown to people with permission."),
+            ("Data", "Pictures and audio of dancers, including minors; names of dancers and their guardians."),
+            ("Not done", "No face recognition, no body measurement, no automated decisions."),
             ("Recorded classes", str(ClassSession.objects.count())),
         ],
     )  # fmt: skip
@@ -123,12 +123,14 @@ def _people(studio: Studio, actor: Actor) -> Section:
             ("Dancers", str(len(here))),
             ("Minors (or year of birth unknown)", str(len(minors))),
             ("Protected", str(sum(dancer.protected for dancer in here))),
-            ("Who answers for them", str(Guardianship.objects.filter(ended_at__isnull=True).count())),
+            ("People who answer for them", str(Guardianship.objects.filter(ended_at__isnull=True).count())),
         ],
     )
     unconfirmed = ClassSession.objects.filter(roster_confirmed_at__isnull=True).count()
     if not here:
-        section.to_do.append(ToDo("No dancer is entered: nobody can be told who saw a child.", "dancers"))
+        section.to_do.append(
+            ToDo("No dancers are entered, so nobody can be told who saw a child.", "dancers")
+        )
     if alone:
         section.to_do.append(ToDo(f"Nobody answers for {alone} of the minors.", "dancers"))
     if unconfirmed:
@@ -149,9 +151,9 @@ def _who_sees(studio: Studio, actor: Actor) -> Section:
         said = " ".join(MEANINGS[action] for action in allowed) or "No footage and no dancers."
         section.facts.append((f"{role.label} ({counts[role]})", said + own))
     rights = ObjectRight.objects.all()
-    section.facts.append(("Rights and denials on single things", str(rights.count())))
+    section.facts.append(("Permissions and denials on single objects", str(rights.count())))
     if counts[Role.ADMIN] == 1:
-        section.to_do.append(ToDo("There is one admin only: nobody looks after their reads.", "people"))
+        section.to_do.append(ToDo("There is only one admin, so nobody checks that admin's access.", "people"))
     return section
 
 
@@ -163,12 +165,12 @@ def _signing_in(studio: Studio, actor: Actor) -> Section:
     section = Section(
         "Signing in",
         [
-            ("Passwords", "Stored as argon2 hashes; passkeys and codes from an app can be used."),
+            ("Passwords", "Stored as argon2 hashes; passkeys and authenticator apps are supported."),
             ("Second factor of admins", "required" if policy.admins_need_second_factor else "not required"),
             ("Admins who last signed in with a second factor", f"{protected} of {admins.count()}"),
-            ("Services that say who somebody is", ", ".join(providers) or "none"),
-            ("A sign-in lasts at most", f"{policy.session_hours} h" if policy.session_hours else "14 days"),
-            ("New accounts", "by invitation of an admin only"),
+            ("Identity providers", ", ".join(providers) or "none"),
+            ("Longest session", f"{policy.session_hours} h" if policy.session_hours else "14 days"),
+            ("New accounts", "only by invitation of an admin"),
         ],
     )
     if not policy.admins_need_second_factor:
@@ -185,15 +187,15 @@ def _keys(studio: Studio, actor: Actor) -> Section:
     section = Section(
         "Encryption and keys",
         [
-            ("Footage", "AES-128 with a key for each six seconds, encrypted in the box before it touches a disk."),
-            ("Keys", "Each is wrapped by the key of its class, that by the studio's, that by the root key."),
+            ("Footage", "AES-128 with a new key every six seconds, encrypted in the agent before it is written to disk."),
+            ("Keys", "The class's key wraps these keys, the studio's key wraps that, and the root key wraps the studio's."),
             ("Root key", where),
             ("The studio's key since", f"{current.created_at:%Y-%m-%d}" if current else "none"),
-            ("Destroying", "Destroying a class's key destroys its footage wherever copies of it lie."),
+            ("Destruction", "Destroying a class's key destroys its footage in every copy."),
         ],
     )  # fmt: skip
     if current and current.created_at < timezone.now() - timedelta(days=365):
-        section.to_do.append(ToDo("The studio's key is older than a year: renew it.", "keys"))
+        section.to_do.append(ToDo("The studio's key is more than a year old: renew it.", "keys"))
     if current is None:
         section.to_do.append(ToDo("The studio has no key.", "keys"))
     return section
@@ -208,17 +210,17 @@ def _place(studio: Studio, actor: Actor) -> Section:
         section.facts = [
             ("Store", f"{store.name}: the studio's own, {urlsplit(store.endpoint).hostname}"),
             ("Region", store.region),
-            ("Encrypted by the store as well", store.get_encryption_display()),
+            ("Also encrypted by the store", store.get_encryption_display()),
         ]
     else:
         section.facts = [
             ("Store", f"the platform's, {ours.hostname or 'on the server itself'}"),
-            ("Region", "that of the platform's store"),
+            ("Region", "the region of the platform's store"),
         ]
     pinned = own.region if own else ""
-    section.facts.append(("Must stay in", pinned or "nothing is set"))
+    section.facts.append(("Required region", pinned or "not set"))
     if not pinned:
-        section.to_do.append(ToDo("Set the region that footage must not leave.", "storage"))
+        section.to_do.append(ToDo("Set the region that footage must stay in.", "storage"))
     return section
 
 
@@ -227,24 +229,24 @@ def _keeping(studio: Studio, actor: Actor) -> Section:
     return Section(
         "How long it is kept",
         [
-            ("Footage", "Until an admin destroys the class. No rule deletes it by itself."),
+            ("Footage", "Until an admin destroys the class. Nothing is deleted automatically."),
             ("Oldest class", f"{oldest:%Y-%m-%d}" if oldest else "none"),
             (
                 "Audit log",
-                "For as long as the studio exists; it holds ids, and names can be erased apart from it.",
+                "As long as the studio exists. It contains ids; names can be erased separately.",
             ),
         ],
-        [ToDo("Retention by rule is not built yet: destroy old classes by hand, and write down when.")],
+        [ToDo("There are no retention rules yet: destroy old classes by hand, and note when.")],
     )
 
 
 def _consent(studio: Studio, actor: Actor) -> Section:
     return Section(
         "Consent",
-        [("In this program", "Not recorded. Who is in a class is; what they agreed to is not.")],
+        [("In this program", "Rosters are recorded; consent is not.")],
         [
             ToDo(
-                "Consent is not built yet: keep signed forms for each dancer and purpose outside of the program."
+                "Consent is not supported yet: keep signed forms for each dancer and purpose outside the program."
             )
         ],
     )
@@ -254,24 +256,24 @@ def _others(studio: Studio, actor: Actor) -> Section:
     store = StudioStorage.objects.filter(store__isnull=False).select_related("store").first()
     named: list[tuple[str, str]] = []
     if store is not None and store.store is not None:
-        named.append((urlsplit(store.store.endpoint).hostname or "", "keeps encrypted footage"))
+        named.append((urlsplit(store.store.endpoint).hostname or "", "stores encrypted footage"))
     elif host := urlsplit(settings.OBJECT_STORE_URL).hostname:
-        named.append((host, "keeps encrypted footage"))
+        named.append((host, "stores encrypted footage"))
     if settings.ENV.email_url:
         named.append((urlsplit(settings.ENV.email_url).hostname or "", "delivers mail to members"))
     if settings.CHECKPOINT_WEBHOOK:
         host = urlsplit(settings.CHECKPOINT_WEBHOOK).hostname or ""
-        named.append((host, "keeps checkpoints: hashes only"))
+        named.append((host, "stores checkpoints: hashes only"))
     named += [
-        (provider.name, "says who members are")
+        (provider.name, "authenticates members")
         for provider in IdentityProvider.objects.filter(enabled=True).order_by("name")
     ]
     section = Section("Who else is involved", [(name, what) for name, what in named if name])
     if not section.facts:
-        section.facts = [("Nobody", "storage and mail are on the server itself, or not set up")]
+        section.facts = [("Nobody", "storage and mail are on the server itself, or not configured")]
     else:
         section.to_do.append(
-            ToDo("Have a contract on processing with each of them; this program has no copy.")
+            ToDo("Have a data processing agreement with each of them; this program has no copy.")
         )
     return section
 
@@ -281,7 +283,12 @@ def _support(studio: Studio, actor: Actor) -> Section:
     names = NameLookup(actor, [visit.operator_id for visit in visits], [])
     section = Section(
         "Support staff",
-        [("Standing access to footage", "none; only for a while, with a reason, and the studio is told")],
+        [
+            (
+                "Permanent access to footage",
+                "none; only break-glass access for a limited time, with a reason and a notice",
+            )
+        ],
     )
     section.facts += [
         (
@@ -310,19 +317,21 @@ def _proof(studio: Studio, actor: Actor) -> Section:
             ("Last signed checkpoint", _at(checkpoints.taken_at)),
             ("Checkpoints are kept in", ", ".join(checkpoints.sinks)),
             ("Alerts nobody has looked into", str(waiting.count())),
-            ("What raises one", "; ".join(RULE_LABELS.values())),
+            ("Rules that raise alerts", "; ".join(RULE_LABELS.values())),
         ],
     )
     if (verified.occurred_at if verified else studio.created_at) < timezone.now() - VERIFY_EVERY:
-        section.to_do.append(ToDo("The log has not been verified for a month.", "audit"))
+        section.to_do.append(ToDo("The audit log has not been verified for a month.", "audit"))
     elif verified and verified.details.get("first_bad"):
-        section.to_do.append(ToDo(f"The log is broken at entry {verified.details['first_bad']}.", "audit"))
+        section.to_do.append(
+            ToDo(f"The audit log is broken at event {verified.details['first_bad']}.", "audit")
+        )
     if checkpoints.is_late or checkpoints.copy_is_late:
-        section.to_do.append(ToDo("Checkpoints are late: ask whoever runs the platform.", "audit"))
+        section.to_do.append(ToDo("Checkpoints are late: ask the operator of the platform.", "audit"))
     if not checkpoints.leaves:
         section.to_do.append(
             ToDo(
-                "Checkpoints do not leave the server: ask whoever runs the platform for a second place.",
+                "Checkpoints do not leave the server: ask the operator of the platform for a second sink.",
                 "audit",
             )
         )
@@ -335,7 +344,7 @@ def _verified(entry: Entry | None) -> str:
     if entry is None:
         return "never"
     first_bad = entry.details.get("first_bad")
-    outcome = f"broken at entry {first_bad}" if first_bad else "unbroken"
+    outcome = f"broken at event {first_bad}" if first_bad else "unbroken"
     return f"{_at(entry.occurred_at)}, {outcome}"
 
 

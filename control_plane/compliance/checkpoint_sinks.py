@@ -1,4 +1,4 @@
-"""Where checkpoints go. The object store always; a second folder, an https address and mail where settings name them."""
+"""Sinks for checkpoints: always the object store; a second folder, a webhook and mail if the settings name them."""
 
 import hashlib
 import os
@@ -20,16 +20,16 @@ WEBHOOK_TIMEOUT_S = 10
 
 @dataclass(frozen=True)
 class CheckpointSink:
-    """One place. `name` is shown and stored, so it holds no secret; `leaves` says whether it is off this machine."""
+    """One sink. `name` is shown and stored, so it holds no secret. `leaves`: whether the copy is off this machine."""
 
     name: str
     leaves: bool
     put: Callable[[int, str], None]
-    """Takes number and body; raises `ControlPlaneError` or OSError. Once more is harmless."""
+    """Stores a checkpoint's number and body; raises `ControlPlaneError` or OSError. Idempotent."""
 
 
 def configured_sinks() -> list[CheckpointSink]:
-    """Returns the places that the settings name."""
+    """Returns the sinks that the settings name."""
     store = urlsplit(settings.OBJECT_STORE_URL)
     found = [
         CheckpointSink(f"object store ({store.hostname or 'this machine'})", bool(store.hostname), _to_store)
@@ -45,7 +45,7 @@ def configured_sinks() -> list[CheckpointSink]:
 
 
 def file_name(number: int) -> str:
-    """Returns the name of a checkpoint's file: they sort by number."""
+    """Returns the file name of a checkpoint. Names sort by number."""
     return f"checkpoint-{number:010d}.json"
 
 
@@ -58,14 +58,14 @@ def _to_store(number: int, body: str) -> None:
         )
     except ObjectExists:
         if object_store().sha256(key) != hashlib.sha256(content).hexdigest():
-            raise Unavailable(f"the object store holds another checkpoint {number} than we do") from None
+            raise Unavailable(f"the object store has a different checkpoint {number}") from None
 
 
 def _to_folder(number: int, body: str) -> None:
     path = Path(settings.CHECKPOINT_FOLDER or "") / file_name(number)
     if path.exists():
         if path.read_text() != body:
-            raise Unavailable(f"{path} is another checkpoint {number} than ours")
+            raise Unavailable(f"{path} has a different checkpoint {number}")
         return
     part = path.with_suffix(".part")
     with part.open("w") as file:
@@ -84,7 +84,9 @@ def _to_webhook(number: int, body: str) -> None:
             timeout=WEBHOOK_TIMEOUT_S,
         ).raise_for_status()
     except httpx.HTTPError as error:
-        raise Unavailable(f"the webhook did not take checkpoint {number}: {type(error).__name__}") from error
+        raise Unavailable(
+            f"the webhook did not accept checkpoint {number}: {type(error).__name__}"
+        ) from error
 
 
 def _to_mail(number: int, body: str) -> None:
@@ -93,9 +95,10 @@ def _to_mail(number: int, body: str) -> None:
     try:
         send_mail(
             f"3Dance checkpoint {number}",
-            "Keep this mail: with it, nobody can rewrite the audit log up to here unnoticed.\n\n" + body,
+            "Keep this mail. It makes any later change of the audit log up to this point detectable.\n\n"
+            + body,
             None,
             list(settings.CHECKPOINT_MAIL),
         )
     except OSError as error:
-        raise Unavailable(f"the mail server did not take checkpoint {number}") from error
+        raise Unavailable(f"the mail server did not accept checkpoint {number}") from error

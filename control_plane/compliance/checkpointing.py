@@ -1,4 +1,4 @@
-"""Taking checkpoints and carrying them off this machine, and showing a studio what of them concerns it."""
+"""Takes checkpoints, copies them to the sinks, and returns the parts that concern one studio."""
 
 import json
 import logging
@@ -42,9 +42,9 @@ _NEWEST = "compliance.newest_checkpoint"
 
 @dataclass(frozen=True)
 class CheckpointStatus:
-    """How far checkpoints are; `taken_at` None: there is none yet. `away_at`: the newest that left this machine.
+    """State of the checkpoints. `taken_at` None: none yet. `away_at`: the newest copied off this machine.
 
-    `since`: from when on there were to be any; until `LATE_AFTER` later nothing is late. None: from long ago.
+    `since`: when checkpoints began to be due; for `LATE_AFTER` after it nothing is late. None: long ago.
     """
 
     number: int
@@ -56,12 +56,12 @@ class CheckpointStatus:
 
     @property
     def is_late(self) -> bool:
-        """Whether the last one is older than `LATE_AFTER`: the clock or the worker stands still."""
+        """Whether the last one is older than `LATE_AFTER`, so beat or the worker does not run."""
         return self._is_old(self.taken_at)
 
     @property
     def copy_is_late(self) -> bool:
-        """Whether the places do not get them."""
+        """Whether the sinks do not get the checkpoints."""
         return self.leaves and self._is_old(self.away_at)
 
     def _is_old(self, newest_at: datetime | None) -> bool:
@@ -70,13 +70,12 @@ class CheckpointStatus:
 
 
 def take_checkpoint_when_due() -> int | None:
-    """Takes a checkpoint where the last is an hour old; returns its number, None where none is due.
+    """Takes a checkpoint if the last is an hour old; returns its number, or None.
 
-    After a downtime one is taken for all the hours missed: what was not signed while it was new cannot be signed as if
-    it had been.
+    After a downtime one checkpoint covers all missed hours. A checkpoint cannot be backdated.
 
     Raises:
-        SigningKeyRefused: there is no key to sign with.
+        SigningKeyRefused: there is no signing key.
     """
     if not _is_due():
         return None
@@ -99,30 +98,30 @@ def take_checkpoint_when_due() -> int | None:
 
 
 def copy_to_sinks() -> int:
-    """Brings every checkpoint to every place that has not got it, oldest first; returns how many copies were made.
+    """Copies every checkpoint to each sink that lacks it, oldest first; returns the number of copies.
 
-    A place that fails is tried again at the next call; the others get theirs.
+    A sink that fails is retried at the next call; the others are not affected.
     """
     made = 0
-    for place in configured_sinks():
+    for sink in configured_sinks():
         with _checkpoint_scope():
-            had = CheckpointCopy.objects.filter(place=place.name).values("checkpoint_id")
+            had = CheckpointCopy.objects.filter(sink=sink.name).values("checkpoint_id")
             waiting = list(Checkpoint.objects.exclude(pk__in=had).order_by("number")[:MAX_COPIES_PER_RUN])
         for checkpoint in waiting:
-            if not _copy_checkpoint(checkpoint, place):
+            if not _copy_checkpoint(checkpoint, sink):
                 break
             made += 1
     return made
 
 
 def checkpoint_status(since: datetime | None = None) -> CheckpointStatus:
-    """Returns how far checkpoints are; `since`: from when on there were to be any, None: from long ago."""
+    """Returns the state of the checkpoints; `since`: when they began to be due, None: long ago."""
     named = configured_sinks()
     away = [sink.name for sink in named if sink.leaves]
     with _checkpoint_scope():
         last = Checkpoint.objects.values_list("number", "taken_at").first()
         copied = (
-            CheckpointCopy.objects.filter(place__in=away)
+            CheckpointCopy.objects.filter(sink__in=away)
             .order_by("-checkpoint__number")
             .values_list("checkpoint__taken_at", flat=True)
             .first()
@@ -138,9 +137,9 @@ def checkpoint_status(since: datetime | None = None) -> CheckpointStatus:
 
 
 def are_late(since: datetime) -> bool:
-    """Returns whether checkpoints stand still, asked at most once a minute; `since`: from when on there were to be any.
+    """Returns whether no checkpoints are taken, checked at most once a minute; `since`: when they began to be due.
 
-    The watch over reads and every sweep are started by the same clock: where this is true, they stand still as well.
+    Beat starts checkpoints, anomaly detection and all sweeps. So if this is true, none of them runs.
     """
     taken_at: datetime | None = cache.get(_NEWEST)
     if taken_at is None:
@@ -152,7 +151,7 @@ def are_late(since: datetime) -> bool:
 
 
 def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes]:
-    """Yields, oldest first, what of the newest checkpoints concerns one chain; a line of JSON each."""
+    """Yields the parts of the newest checkpoints that concern one chain, oldest first; one line of JSON each."""
     with _checkpoint_scope():
         bodies = list(Checkpoint.objects.order_by("-number").values_list("body", flat=True)[:newest])
     for body in reversed(bodies):
@@ -161,18 +160,18 @@ def receipts(studio_id: UUID | None, *, newest: int = 24 * 31) -> Iterator[bytes
             yield canonical_json(receipt, "receipt") + b"\n"
 
 
-def _copy_checkpoint(checkpoint: Checkpoint, place: CheckpointSink) -> bool:
+def _copy_checkpoint(checkpoint: Checkpoint, sink: CheckpointSink) -> bool:
     try:
-        place.put(checkpoint.number, checkpoint.body)
+        sink.put(checkpoint.number, checkpoint.body)
     except (ControlPlaneError, OSError) as error:
         log.error(
-            "a checkpoint did not reach a place",
-            extra={"number": checkpoint.number, "place": place.name, "error": type(error).__name__},
+            "checkpoint was not copied to a sink",
+            extra={"number": checkpoint.number, "sink": sink.name, "error": type(error).__name__},
         )
         return False
     with _checkpoint_scope():
         CheckpointCopy.objects.bulk_create(
-            [CheckpointCopy(checkpoint=checkpoint, place=place.name)], ignore_conflicts=True
+            [CheckpointCopy(checkpoint=checkpoint, sink=sink.name)], ignore_conflicts=True
         )
     return True
 

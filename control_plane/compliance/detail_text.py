@@ -1,4 +1,4 @@
-"""Renders the details of an audit event for a studio's owner: permissions, roles, ends and reasons. Pure."""
+"""Texts for the details of an audit event, in terms that a studio's owner knows. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,11 +13,11 @@ from control_plane.tenancy.models import Role
 
 
 def detail_texts(action: str, details: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the words that a sentence may take, empty where the entry does not say; of any details, also odd ones."""
+    """Returns the texts that a sentence may use; empty if the event lacks them. Accepts any details, malformed ones too."""
     role, until = _text(details, "role"), _moment(_text(details, "until"))
     reason = " ".join(_text(details, "reason").split())
     return {
-        "right": f"“{title(_text(details, 'right'))}”" if details.get("right") else "a right",
+        "right": f"“{title(_text(details, 'right'))}”" if details.get("right") else "a permission",
         "role": _role(role) if role else "a role",
         "until": f" until {until}" if until else "",
         "reason": f". Reason: {reason}" if reason else "",
@@ -30,7 +30,7 @@ def _changed_role(details: Mapping[str, Any]) -> str:
     added, removed = _titles(details, "added"), _titles(details, "removed")
     parts = [f"now also {added}"] if added else []
     parts += [f"no longer {removed}"] if removed else []
-    return "; ".join(parts) or "nothing is different"
+    return "; ".join(parts) or "nothing changed"
 
 
 def _changed_member(details: Mapping[str, Any]) -> str:
@@ -38,7 +38,7 @@ def _changed_member(details: Mapping[str, Any]) -> str:
         end = _moment(_text(details, "ends_at"))
         return f"it ends {end}" if end else "it does not end"
     before, after = _text(details, "from"), _text(details, "to")
-    return f"{_role(before)} before, {_role(after)} now" if before and after else "nothing is different"
+    return f"{_role(before)} before, {_role(after)} now" if before and after else "nothing changed"
 
 
 def _titles(details: Mapping[str, Any], name: str, *, without: frozenset[str] = frozenset()) -> str:
@@ -56,7 +56,7 @@ def _moment(text: str) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    # With the name of the zone: an export is read elsewhere.
+    # With the time zone's name: an export may be read elsewhere.
     local = timezone.localtime(at) if at.tzinfo else at
     return f"{local.day} {local:%B %Y, %H:%M %Z}".strip()
 

@@ -1,4 +1,4 @@
-"""Exporting the log of a studio: whole, or what a search found, streamed in pieces and signed."""
+"""Export of a studio's audit log, whole or filtered, streamed in batches and signed."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -17,18 +17,18 @@ from control_plane.audit.selectors import chain_head, stored
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.compliance.search import Question, Row, describe_entries, matching
+from control_plane.compliance.search import AuditQuery, Row, describe_entries, matching
 from control_plane.compliance.signing import public_key, signing_key
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
 
-PIECE, LINES = 1000, 5000
-"""How many entries are read at a time: with the names in them, and without."""
+NAMED_BATCH, PLAIN_BATCH = 1000, 5000
+"""Audit events per batch: with the names in them, and without."""
 _Found = TypeVar("_Found", Stored, Row)
 
 
 class Form(StrEnum):
-    """As what the file is written."""
+    """File formats of an export."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -37,16 +37,16 @@ class Form(StrEnum):
 CONTENT_TYPES = {Form.JSONL: "application/jsonl", Form.CSV: "text/csv; charset=utf-8"}
 
 
-def export_log(studio: Studio, question: Question, form: Form, *, actor: Actor) -> Iterator[bytes]:
-    """Puts the export on record and returns its lines, oldest first; nothing is read before they are asked for.
+def export_log(studio: Studio, question: AuditQuery, form: Form, *, actor: Actor) -> Iterator[bytes]:
+    """Writes the audit event of an export and returns its lines, oldest first. Reads nothing before they are requested.
 
-    The first line may be asked for when this transaction has ended: each piece opens a scope of its own and asks
-    `access` again, so that a right taken away ends the export where it is.
+    The lines may be requested after this transaction has ended. Each batch opens its own scope and asks `access` again,
+    so that revoking the permission stops a running export.
 
     Raises:
         SigningKeyRefused: there is no key to sign with.
         NotFound, Forbidden: `actor` may not read the studio's log.
-        TooManyRequests: it was exported too often within an hour.
+        TooManyRequests: too many exports within an hour.
     """
     with studio_scope(studio.id):
         access.require(actor, access.Action.VIEW_AUDIT, studio)
@@ -61,18 +61,20 @@ def export_log(studio: Studio, question: Question, form: Form, *, actor: Actor) 
             object_id="",
             details={"form": form.value, "to": header.to_sequence, **question.facts()},
         )
-    pieces = partial(_in_pieces, studio, question, header, actor)
+    batches = partial(_in_batches, studio, question, header, actor)
     if form is Form.CSV:
-        named = pieces(lambda found: describe_entries(list(found[:PIECE]), reader=actor), PIECE)
+        named = batches(lambda found: describe_entries(list(found[:NAMED_BATCH]), reader=actor), NAMED_BATCH)
         rows = ((_link(row.entry), bytes(row.entry.hash), row.words) for row in named)
         return write_csv(header, rows, key.sign)
-    # Without names nothing of an entry has to be taken apart.
-    return write_jsonl(header, pieces(lambda found: list(stored(found[:LINES])), LINES), key.sign)
+    # Without names, events need no parsing.
+    return write_jsonl(
+        header, batches(lambda found: list(stored(found[:PLAIN_BATCH])), PLAIN_BATCH), key.sign
+    )
 
 
-def _header(studio: Studio, question: Question, head: tuple[int, bytes]) -> Header:
-    # A range of time is a range of the chain only in so far as acts were committed in the order they were done in:
-    # whatever was asked for beside everything makes a selection.
+def _header(studio: Studio, question: AuditQuery, head: tuple[int, bytes]) -> Header:
+    # A range of time is not a range of the chain, because events are ordered by commit. So any filter makes the export
+    # a selection.
     whole = not question.facts()
     first, last = 1, head[0]
     if not whole:
@@ -94,25 +96,25 @@ def _header(studio: Studio, question: Question, head: tuple[int, bytes]) -> Head
     )
 
 
-def _in_pieces(
+def _in_batches(
     studio: Studio,
-    question: Question,
+    question: AuditQuery,
     header: Header,
     actor: Actor,
     read: Callable[[QuerySet[Entry]], list[_Found]],
     size: int,
 ) -> Iterator[_Found]:
-    """Yields what `read` makes of the entries of an export, of at most `size` of them at a time."""
+    """Yields the results of `read`, calling it with at most `size` events at a time."""
     after = header.from_sequence - 1
     while after < header.to_sequence:
         with studio_scope(studio.id):
             access.require(actor, access.Action.VIEW_AUDIT, studio)
             found = matching(question).filter(sequence__gt=after, sequence__lte=header.to_sequence)
-            piece = read(found.order_by("sequence"))
-        yield from piece
-        if len(piece) < size:
+            batch = read(found.order_by("sequence"))
+        yield from batch
+        if len(batch) < size:
             return
-        after = piece[-1].sequence
+        after = batch[-1].sequence
 
 
 def _link(entry: Entry) -> Link:

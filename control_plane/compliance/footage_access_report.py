@@ -1,4 +1,4 @@
-"""Who saw a dancer: every look at a class in which the dancer appears, by whom, when, how long and by which right."""
+"""Report on footage access: who opened a class with a certain dancer, when, for how long and with which permission."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from control_plane.tenancy.models import Membership, Role
 MAX_ROWS = 2000
 _EXPORT_EVENTS = ("share.", "export.", "clip.", "live.")
 _VIEW_EVENTS = [act.value for act in Act if act in FOOTAGE_READS or act.value.startswith(_EXPORT_EVENTS)]
-"""Asked for by name: most of what is on record of a class is its arrival, an entry for each few seconds of it."""
+"""Selected by action: most events of a class are its uploads, one every few seconds."""
 _WORDS = {
     Act.CLASS_OPENED.value: "opened the page",
     Act.CLASS_REPLAYED.value: "watched the replay",
@@ -31,15 +31,15 @@ _WORDS = {
 _RIGHTS = {
     "role": "by role",
     "own_dancer": "own dancer",
-    "grant": "a right on this class",
-    "break_glass": "support, let in for a while",
+    "grant": "a permission on this class",
+    "break_glass": "break-glass access of support staff",
     "machine": "the system itself",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FootageAccess:
-    """One look. `lasted` None: not known, or no more than a page. `confirmed`: the roster of the class is."""
+    """One access. `lasted` None: unknown, or just a page. `confirmed`: whether the class's roster is confirmed."""
 
     at: datetime
     who: str
@@ -54,7 +54,7 @@ class FootageAccess:
 
 @dataclass(frozen=True, slots=True)
 class FootageAccessReport:
-    """All looks at one dancer, newest first. `more`: there are older ones than `rows` holds."""
+    """All accesses to footage of one dancer, newest first. `more`: older ones are left out of `rows`."""
 
     dancer: Dancer
     rows: list[FootageAccess]
@@ -64,10 +64,10 @@ class FootageAccessReport:
 
 
 def report_footage_access(dancer: Dancer, *, reader: Actor) -> FootageAccessReport:
-    """Returns who has seen a dancer, and puts on record that this was asked.
+    """Returns who has seen a dancer, and writes an audit event about the report.
 
-    Who answers for a dancer reads it of that dancer, by that alone; staff by the right to read the log. A family is not
-    told the names of other families: whose child goes to which class is not theirs to know.
+    People who answer for a dancer may read the dancer's report without further permissions; staff need the permission to
+    read the audit log. Families do not learn the names of other families.
 
     Raises:
         NotFound, Forbidden: `reader` may not see this dancer.
@@ -77,7 +77,7 @@ def report_footage_access(dancer: Dancer, *, reader: Actor) -> FootageAccessRepo
         record_for(Act.REPORT_READ, dancer, actor=reader)
         found_in = Appearance.objects.filter(dancer=dancer).select_related("class_session")
         if is_family:
-            # Until the roster is confirmed nobody has said that the dancer was there at all.
+            # An unconfirmed roster does not say that the dancer was in the class.
             found_in = found_in.filter(confirmed_at__isnull=False)
         appearances = {row.class_session_id: row for row in found_in}
         ids = [str(id_) for id_ in appearances]
@@ -102,7 +102,7 @@ def own_dancers(reader: Actor) -> list[Dancer]:
 
 
 def _require(reader: Actor, dancer: Dancer) -> bool:
-    """Returns whether `reader` asks as the dancer's own family; staff need the right to read the log.
+    """Returns whether `reader` belongs to the dancer's family; staff need the permission to read the audit log.
 
     Raises:
         NotFound, Forbidden: neither.
@@ -126,7 +126,7 @@ def _rows(
     *,
     is_family: bool,
 ) -> list[FootageAccess]:
-    # What a program is called is for staff; to a family it is its person who looked.
+    # Staff see the name of an API key; a family sees only the person behind it.
     keys = [] if is_family else [key for entry in looks for key in keys_in(entry)]
     names = NameLookup(reader, [entry.actor_id for entry in looks], [], keys=keys)
     people = {entry.actor_id for entry in looks if entry.actor_kind == ActorKind.USER}
@@ -139,7 +139,7 @@ def _rows(
     for entry in looks:
         appearance = appearances[UUID(entry.object_id)]
         class_session: ClassSession = appearance.class_session
-        role = Role(roles[entry.actor_id]).label if entry.actor_id in roles else "no member any more"
+        role = Role(roles[entry.actor_id]).label if entry.actor_id in roles else "no longer a member"
         seen_at = ends.get(_replay_of(entry))
         no_job = is_family and entry.actor_kind == ActorKind.USER
         named = names.actor(entry.actor_kind, entry.actor_id, "" if no_job else entry.actor_job)
@@ -152,7 +152,7 @@ def _rows(
                 class_id=class_session.id,
                 class_title=class_session.title,
                 lasted=max(seen_at - entry.occurred_at, timedelta(0)) if seen_at else None,
-                right=_RIGHTS.get(str(entry.details.get("right", "")), "not recorded then"),
+                right=_RIGHTS.get(str(entry.details.get("right", "")), "not recorded"),
                 confirmed=appearance.confirmed_at is not None,
             )
         )
@@ -173,7 +173,7 @@ def _replay_of(entry: Entry) -> UUID | None:
 def _hidden_families(
     people: set[UUID | None], roles: dict[UUID, str], dancer: Dancer, reader: Actor
 ) -> set[UUID | None]:
-    """Returns whom a family is not told the name of: other families."""
+    """Returns the people whose names a family must not learn: other families."""
     own = set(
         Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True).values_list("user_id", flat=True)
     )
@@ -182,7 +182,7 @@ def _hidden_families(
 
 
 def as_csv(report: FootageAccessReport) -> str:
-    """Returns the report as a file for a spreadsheet."""
+    """Returns the report as CSV."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["at (UTC)", "who", "role", "did", "class", "seconds", "right", "roster confirmed"])

@@ -1,4 +1,4 @@
-"""Tables of compliance: Checkpoint, CheckpointCopy, WatchRules, WatchCursor, KnownNetwork, Alert and what follows it."""
+"""Tables of compliance: checkpoints and their copies; settings, cursor and known networks of anomaly rules; alerts."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from control_plane.common.scoping import CapabilityManager
 
 
 class Checkpoint(UUIDModel):
-    """The signed ends of all chains at one instant; `body` is the file as it left this machine.
+    """The signed heads of all chains at one instant. `body` is the file as it was copied to the sinks.
 
-    Numbers have no gap; each names the SHA-256 of the one before. Read and written under capability
-    `platform_checkpoints` only: the body lists all studios.
+    Numbers have no gaps; each checkpoint contains the SHA-256 of the previous one. Read and written only under the
+    capability `platform_checkpoints`, because the body lists all studios.
     """
 
     number = models.BigIntegerField(unique=True, editable=False)
@@ -32,23 +32,23 @@ class Checkpoint(UUIDModel):
 
 
 class CheckpointCopy(UUIDModel):
-    """That one checkpoint has reached one place; no row: not yet."""
+    """A copy of a checkpoint in a sink. Without a row it has not been copied yet."""
 
     checkpoint = models.ForeignKey(
         Checkpoint, on_delete=models.PROTECT, related_name="copies", editable=False
     )
-    place = models.CharField(max_length=200, editable=False)
+    sink = models.CharField(max_length=200, editable=False)
 
     objects: ClassVar[CapabilityManager] = CapabilityManager()
 
     class Meta:
         base_manager_name = "objects"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["checkpoint", "place"], name="compliance_copy_once")
+            models.UniqueConstraint(fields=["checkpoint", "sink"], name="compliance_copy_once")
         ]
 
     def __str__(self) -> str:
-        return f"{self.checkpoint_id} in {self.place}"
+        return f"{self.checkpoint_id} in {self.sink}"
 
 
 def _limit(default: int, low: int, high: int, label: str) -> "models.PositiveIntegerField[int, int]":
@@ -57,8 +57,8 @@ def _limit(default: int, low: int, high: int, label: str) -> "models.PositiveInt
     )
 
 
-class WatchRules(StudioOwned):
-    """From when on reading is out of the ordinary in one studio; no row: as the defaults say. 0 turns a rule off."""
+class AnomalyThresholds(StudioOwned):
+    """Thresholds of the anomaly rules in one studio; the defaults apply without a row. 0 turns a rule off."""
 
     view_permission = "manage_policy"
     access_path = STUDIO_ONLY
@@ -76,17 +76,17 @@ class WatchRules(StudioOwned):
     exports_per_hour = _limit(5, 0, 1000, "exports by one person within an hour")
 
     class Meta(StudioOwned.Meta):
-        verbose_name_plural = "watch rules"
+        verbose_name_plural = "anomaly thresholds"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio"], name="compliance_watch_rules_once")
+            models.UniqueConstraint(fields=["studio"], name="compliance_anomaly_thresholds_once")
         ]
 
     def __str__(self) -> str:
-        return f"watch rules of {self.studio_id}"
+        return f"anomaly thresholds of {self.studio_id}"
 
 
-class WatchCursor(StudioOwned):
-    """Up to which entry the log of one studio has been looked through."""
+class AnomalyCursor(StudioOwned):
+    """Sequence of the last audit event of a studio that the anomaly rules have checked."""
 
     view_permission = "manage_policy"
     access_path = STUDIO_ONLY
@@ -95,7 +95,7 @@ class WatchCursor(StudioOwned):
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio"], name="compliance_watch_cursor_once")
+            models.UniqueConstraint(fields=["studio"], name="compliance_anomaly_cursor_once")
         ]
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class WatchCursor(StudioOwned):
 
 
 class KnownNetwork(StudioOwned):
-    """A network that one person has read from; `network` is the keyed hash of it that audit entries hold."""
+    """A network that one person has read from. `network` is the keyed hash that audit events contain."""
 
     view_permission = "manage_policy"
     access_path = STUDIO_ONLY
@@ -121,9 +121,9 @@ class KnownNetwork(StudioOwned):
 
 
 class Alert(StudioOwned):
-    """One thing out of the ordinary; append-only. `occasion` makes it one alert however often it is noticed.
+    """One anomaly; append-only. `occasion` is unique, so that it raises one alert however often it is found.
 
-    `person_id` null: nobody in particular. `sequence` is the entry that raised it, 0 where it was no entry.
+    `person_id` null: no particular person. `sequence`: the audit event that raised it, 0 without one.
     """
 
     view_permission = "manage_policy"
@@ -148,7 +148,7 @@ class Alert(StudioOwned):
 
 
 class AlertAcknowledgement(StudioOwned):
-    """Somebody has looked into an alert; append-only."""
+    """A person has looked into an alert; append-only."""
 
     view_permission = "manage_policy"
     access_path = STUDIO_ONLY
@@ -164,7 +164,7 @@ class AlertAcknowledgement(StudioOwned):
 
 
 class AlertNotice(StudioOwned):
-    """An alert has been mailed to the admins, `recipients` of them; append-only."""
+    """An alert has been mailed to `recipients` admins; append-only."""
 
     view_permission = "manage_policy"
     access_path = STUDIO_ONLY

@@ -1,4 +1,4 @@
-"""Names for the ids of log entries, looked up at the moment of reading: what has been erased stays a pseudonym."""
+"""Names for the ids in audit events, looked up when they are read. What has been erased stays a pseudonym."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,19 +20,19 @@ _OBJECT_NOUNS: dict[str, str] = {
     "people.Dancer": "dancer",
     "tenancy.Studio": "studio",
     "recordings.ClassSession": "class",
-    "fleet.Agent": "box",
+    "fleet.Agent": "agent",
     "fleet.Camera": "camera",
     "access.ApiKey": "key",
 }
-"""Kinds of objects that sentences name, with the text for one whose name is gone."""
+"""Objects that sentences name, with the noun for one whose name is gone."""
 _KEY, _BY_KEY = "access.ApiKey", "api_key:"
 
 
 class NameLookup:
-    """Names of the people and things in a few log entries, as far as the reader may know them.
+    """Names of the people and objects in some audit events, as far as the reader may know them.
 
-    People are named who are, or were, part of what the studio's log speaks of, and `keys` by which programs acted for
-    them; things whose rows the reader may see.
+    People are named if the studio's log mentions them; API keys (`keys`) if they acted; other objects if the reader may
+    see their rows.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class NameLookup:
         self._things = _named_things(reader, things) | _named_keys(keys)
 
     def person(self, id_: UUID | None) -> str:
-        """Returns the name of a person, or a pseudonym where there is none (any more)."""
+        """Returns the name of a person, or a pseudonym if it is gone."""
         if id_ is None:
             return "somebody"
         return self._people.get(id_) or f"person {str(id_)[-8:]}"
 
     def actor(self, kind: str, id_: UUID | None, job: str) -> str:
-        """Returns who acted; of a program also the key."""
+        """Returns the name of the actor; for an API key, the person's and the key's."""
         if kind == ActorKind.USER:
             by = f" by the {self.thing(_KEY, job.removeprefix(_BY_KEY))}" if job.startswith(_BY_KEY) else ""
             return self.person(id_) + by
@@ -62,7 +62,7 @@ class NameLookup:
         return f"the system ({job})" if job else "the system"
 
     def thing(self, label: str, id_: str) -> str:
-        """Returns what a thing is called: its name, or what it is with the end of its id."""
+        """Returns an object's name, or its noun with the end of its id."""
         known = self._things.get((label, id_))
         if known:
             return known
@@ -73,7 +73,7 @@ class NameLookup:
 
 
 def keys_in(entry: Entry) -> list[UUID]:
-    """Returns the keys for programs that an entry speaks of: what was made or ended, and what its actor acted by."""
+    """Returns the API keys in an event: the one that was created or revoked, and the one that acted."""
     found = [entry.actor_job.removeprefix(_BY_KEY)] if entry.actor_job.startswith(_BY_KEY) else []
     found += [entry.object_id] if entry.object_type == _KEY else []
     return [key for key in map(_uuid, found) if key]

@@ -1,4 +1,4 @@
-"""Search in the log of a studio: by person, thing, act, category and time; newest first, a page at a time."""
+"""Search in a studio's audit log by person, object, action, category and time; newest first, in pages."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from control_plane.compliance.name_lookup import NameLookup, keys_in
 PAGE = 50
 NEWEST_FIRST = ("-occurred_at", "-sequence")
 Cursor = tuple[datetime, int]
-"""Where a page ends: time and sequence of its last entry."""
+"""End of a page: time and sequence of its last event."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """Search criteria, combined with AND. `thing` is the id of the object."""
+class AuditQuery:
+    """Filters of a search, combined with AND. `thing` is the id of an object."""
 
     person_id: UUID | None = None
     thing: str = ""
@@ -35,14 +35,14 @@ class Question:
     to_at: datetime | None = None
 
     def facts(self) -> dict[str, str]:
-        """Returns what is set, as text; it holds ids, no names."""
+        """Returns the filters that are set, as text. They contain ids, but no names."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: _text(value) for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry for a reader."""
+    """One audit event as shown to a reader."""
 
     sequence: int
     at: datetime
@@ -55,17 +55,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of entries; `older` is where the next begins, None: there is none."""
+    """A page of events. `older` is the cursor of the next page, or None."""
 
     rows: list[Row]
     older: Cursor | None
 
 
-def search(question: Question, *, reader: Actor, before: Cursor | None = None, size: int = PAGE) -> Page:
-    """Returns entries of the studio in scope, newest first. Ask `access` before, and put it on record.
+def search(question: AuditQuery, *, reader: Actor, before: Cursor | None = None, size: int = PAGE) -> Page:
+    """Returns audit events of the studio in scope, newest first. The caller checks `access` and writes an audit event.
 
     Args:
-        before: `Page.older` of the page before; None: the first.
+        before: `Page.older` of the previous page; None for the first page.
     """
     found = list(_newest(question, before, size + 1))
     shown = found[:size]
@@ -77,7 +77,7 @@ def search(question: Question, *, reader: Actor, before: Cursor | None = None, s
 
 
 def describe_entries(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
-    """Returns entries as sentences, with the names that their people and things have today."""
+    """Returns events as sentences, with the current names of people and objects."""
     names = NameLookup(
         reader,
         [entry.actor_id for entry in entries] + [person_in(entry) for entry in entries],
@@ -89,28 +89,28 @@ def describe_entries(entries: Sequence[Entry], *, reader: Actor) -> list[Row]:
 
 
 def person_in(entry: Entry) -> UUID | None:
-    """Returns the person that an entry is about beside its actor, as `details.user` names it."""
+    """Returns the person that an event is about, other than its actor (`details.user`)."""
     try:
         return UUID(str(entry.details.get("user", "")))
     except ValueError:
         return None
 
 
-def matching(question: Question) -> QuerySet[Entry]:
-    """Returns all entries that fit, without order."""
+def matching(question: AuditQuery) -> QuerySet[Entry]:
+    """Returns all events that match, unordered."""
     return Entry.objects.filter(_conditions(question, with_actions=True))
 
 
 def encode_cursor(place: Cursor) -> str:
-    """Returns a place for an address."""
+    """Returns a cursor as a URL parameter."""
     return f"{place[0].isoformat()}~{place[1]}"
 
 
 def decode_cursor(text: str) -> Cursor:
-    """Returns the place of an address.
+    """Parses a cursor from a URL parameter.
 
     Raises:
-        BadRequest: it is none.
+        BadRequest: it is not a cursor.
     """
     at, _, sequence = text.partition("~")
     try:
@@ -120,14 +120,14 @@ def decode_cursor(text: str) -> Cursor:
             raise ValueError
         return moment, number
     except ValueError as error:
-        raise BadRequest("before: it names no place in the log; go back to the first page") from error
+        raise BadRequest("before: not a valid position in the log; go back to the first page") from error
 
 
-def _newest(question: Question, before: Cursor | None, size: int) -> Iterator[Entry]:
+def _newest(question: AuditQuery, before: Cursor | None, size: int) -> Iterator[Entry]:
     base = Entry.objects.filter(_conditions(question, with_actions=False)).order_by(*NEWEST_FIRST)
     if before is not None:
         at, sequence = before
-        # The first condition is implied by the second; it is the one that the index can begin at.
+        # The first condition follows from the second, but the index can only use the first.
         base = base.filter(
             Q(occurred_at__lte=at), Q(occurred_at__lt=at) | Q(occurred_at=at, sequence__lt=sequence)
         )
@@ -135,13 +135,13 @@ def _newest(question: Question, before: Cursor | None, size: int) -> Iterator[En
         if question.action:
             base = base.filter(action=question.action)
         return iter(base[:size])
-    # The newest of each act, merged: a rare category in a long log is found without reading all of the log.
+    # Merge the newest events of each action, so that finding a rare category does not read the whole log.
     streams = [list(base.filter(action=action)[:size]) for action in actions_of(question.category)]
     merged = heapq.merge(*streams, key=lambda entry: (entry.occurred_at, entry.sequence), reverse=True)
     return (entry for entry, _ in zip(merged, range(size), strict=False))
 
 
-def _conditions(question: Question, *, with_actions: bool) -> Q:
+def _conditions(question: AuditQuery, *, with_actions: bool) -> Q:
     wanted = Q()
     if question.person_id:
         wanted &= Q(actor_id=question.person_id)

@@ -1,4 +1,4 @@
-"""The key that signs checkpoints and exports: in a file of its own, apart from the root key, which opens footage."""
+"""The key that signs checkpoints and exports. It has its own file, apart from the root key, which opens footage."""
 
 import base64
 import binascii
@@ -13,11 +13,11 @@ from control_plane.common.errors import Unavailable
 
 
 class SigningKeyRefused(Unavailable):
-    """The file with the key that signs is not fit; the text says why and what to do."""
+    """The file of the signing key cannot be used; the message says why and what to do."""
 
 
 def signing_key() -> Ed25519PrivateKey:
-    """Returns the key of `THREEDANCE_CHECKPOINT_KEY_FILE`, made where there is no file yet.
+    """Returns the key of `THREEDANCE_CHECKPOINT_KEY_FILE`; creates the file if it is missing.
 
     Raises:
         SigningKeyRefused: the file cannot be read or written, can be read by others, or holds no key.
@@ -38,7 +38,7 @@ def signing_key() -> Ed25519PrivateKey:
 
 
 def public_key() -> str:
-    """Returns the public half as it is printed: `ed25519:...`.
+    """Returns the public key as text: `ed25519:...`.
 
     Raises:
         SigningKeyRefused: see `signing_key`.

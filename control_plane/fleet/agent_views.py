@@ -37,8 +37,8 @@ def agent_view(
             throttle_caller(
                 caller.studio_id,
                 f"agent:{caller.agent_id}",
-                least=MIN_FOR_AN_AGENT,
-                otherwise=MAX_FOR_AN_AGENT,
+                minimum=MIN_FOR_AN_AGENT,
+                default=MAX_FOR_AN_AGENT,
             )
             return function(request, caller, *args, **kwargs)
 

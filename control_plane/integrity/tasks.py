@@ -6,14 +6,14 @@ from uuid import UUID
 from celery import shared_task
 
 from control_plane.integrity.scan import run_nightly_scan
-from control_plane.tenancy.sweeping import each_studio
+from control_plane.tenancy.sweeping import for_each_studio
 
 
 @shared_task
 def start_nightly_scans() -> None:
     """Starts tonight's integrity scan of every studio, one after the other; run by beat at night."""
     studios: list[UUID] = []
-    each_studio("integrity scan", studios.append)
+    for_each_studio("integrity scan", studios.append)
     _start_scan([str(studio) for studio in studios])
 
 

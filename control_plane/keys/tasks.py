@@ -8,7 +8,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.keys.services.generations import destroy_due_generations, rewrap_batch
 from control_plane.keys.services.tombstones import destroy_recorded_shares
-from control_plane.tenancy.sweeping import each_studio
+from control_plane.tenancy.sweeping import for_each_studio
 
 BATCHES_AT_ONCE = 50
 """Batches of one studio before the next studio gets its turn."""
@@ -17,7 +17,7 @@ BATCHES_AT_ONCE = 50
 @shared_task
 def sweep_keys() -> None:
     """Sweeps every studio. Runs once a minute."""
-    each_studio("keys sweep", _sweep_keys_of)
+    for_each_studio("keys sweep", _sweep_keys_of)
 
 
 def _sweep_keys_of(scope: UUID) -> None:

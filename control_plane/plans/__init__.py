@@ -1,1 +1,1 @@
-"""Plans of studios: what a studio may have at once (quotas), and what its people may do within an hour (rate limits)."""
+"""Plans of studios: quotas, which limit what a studio has, and rate limits, which limit what its people do per hour."""

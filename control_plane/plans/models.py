@@ -1,4 +1,4 @@
-"""Tables of plans: Plan (the platform's), StudioPlan."""
+"""Tables of plans: Plan (of the platform) and StudioPlan."""
 
 from typing import ClassVar
 
@@ -9,23 +9,23 @@ from control_plane.common.models import STUDIO_ONLY, StudioOwned, UUIDModel
 
 
 class Limit(models.TextChoices):
-    """What a plan limits, per studio. The value is also the column's name.
+    """Quantities that a plan limits per studio. The value is also the name of the column.
 
-    `ANALYSES_PER_MONTH` is agreed in plans already; nothing counts against it until analyses are offered.
+    Plans can contain `ANALYSES_PER_MONTH` already; nothing counts against it until analyses are offered.
     """
 
-    AGENTS = "agents", "Boxes"
+    AGENTS = "agents", "Agents"
     CAMERAS = "cameras", "Cameras"
     MEMBERS = "members", "People"
-    STORAGE_BYTES = "storage_bytes", "Storage with us"
+    STORAGE_BYTES = "storage_bytes", "Platform storage"
     ANALYSES_PER_MONTH = "analyses_per_month", "Analyses a month (none are offered yet)"
     API_PER_MINUTE = "api_per_minute", "API requests a minute"
 
 
 class Plan(UUIDModel):
-    """What the platform lets a studio have; null is no limit. Made by operators, read by all studios.
+    """Limits that the platform sets for studios; null: no limit. Operators create plans, all studios may read them.
 
-    `soft_percent`: from how much of the storage on its admins are warned. `contact`: whom they ask for more.
+    `soft_percent`: share of the storage at which admins are warned. `contact`: whom they ask for more.
     """
 
     view_permission = "manage_studio"
@@ -60,7 +60,7 @@ class Plan(UUIDModel):
 
 
 class StudioPlan(StudioOwned):
-    """Which plan a studio has, and what was agreed beside it: `overrides` is `{limit: number or null}`."""
+    """The plan of a studio. `overrides` replaces some of its limits: `{limit: number or null}`."""
 
     view_permission = "manage_studio"
     access_path = STUDIO_ONLY

@@ -1,6 +1,6 @@
-"""What a studio may have, and what it has of it. Counting and adding happen under one lock, so two at once never pass.
+"""Quotas of a studio and their use. Counting and adding happen under one lock, so parallel requests cannot exceed one.
 
-A limit stops new things only. Footage of a class that is being recorded is taken up to a tenth beyond the plan
+A quota stops new things only. Footage of a running class is accepted up to a tenth beyond the plan
 (`ingest.services.overdraft_bytes`); after that its agent keeps it.
 """
 
@@ -16,7 +16,7 @@ from control_plane.common.scoping import current_studio_id
 from control_plane.plans.models import Limit, Plan, StudioPlan
 
 NOUNS: dict[Limit, tuple[str, str]] = {
-    Limit.AGENTS: ("box", "boxes"),
+    Limit.AGENTS: ("agent", "agents"),
     Limit.CAMERAS: ("camera", "cameras"),
     Limit.MEMBERS: ("person", "people"),
     Limit.STORAGE_BYTES: ("byte of storage", "bytes of storage"),
@@ -28,7 +28,7 @@ OPERATOR = "the operator of this installation"
 
 
 class QuotaReached(Conflict):
-    """The plan does not allow one more; the text names the limit, the use, and whom to ask."""
+    """The plan does not allow one more; the message names limit, use, and whom to ask."""
 
     def __init__(self, limit: Limit, *, most: int, used: int, contact: str) -> None:
         self.limit, self.most, self.used = limit, most, used
@@ -37,7 +37,7 @@ class QuotaReached(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of a studio: its own where set, else its plan's. None: no limit."""
+    """The limits of a studio: its overrides, else those of its plan. None: no limit."""
 
     plan: str
     limits: dict[Limit, int | None]
@@ -45,17 +45,17 @@ class Allowance:
     contact: str
 
     def most(self, limit: Limit) -> int | None:
-        """Returns a limit; None where there is none."""
+        """Returns a limit, or None."""
         return self.limits.get(limit)
 
-    def soft(self, limit: Limit) -> int | None:
-        """Returns from how much on to warn."""
+    def warn_from(self, limit: Limit) -> int | None:
+        """Returns the amount from which to warn, rounded up, or None."""
         most = self.most(limit)
         return None if most is None else -(-most * self.soft_percent // 100)
 
 
 def allowance() -> Allowance:
-    """Returns what the studio in scope may have: its plan, the default plan, or no limit where there is neither."""
+    """Returns the limits of the studio in scope: of its plan, or the default plan; no limits if there is neither."""
     given: StudioPlan | None = StudioPlan.objects.select_related("plan").first()
     plan = given.plan if given else Plan.objects.filter(is_default=True).first()
     if plan is None:
@@ -67,12 +67,12 @@ def allowance() -> Allowance:
 
 
 def require_quota(limit: Limit, count: Callable[[], int], *, adding: int = 1) -> None:
-    """Returns when the plan of the studio in scope allows `adding` more than `count` finds.
+    """Checks that the studio in scope may have `adding` more than `count` returns.
 
-    Until the transaction ends nobody else counts the same: call it in the transaction that adds.
+    Holds a lock for this limit until the transaction ends. Call it in the transaction that adds the rows.
 
     Raises:
-        QuotaReached: it does not.
+        QuotaReached: it may not.
     """
     found = allowance()
     most = found.most(limit)
@@ -85,7 +85,7 @@ def require_quota(limit: Limit, count: Callable[[], int], *, adding: int = 1) ->
 
 
 def format_amount(limit: Limit, value: int) -> str:
-    """Returns a number as people say it."""
+    """Returns an amount with its unit, for messages."""
     if limit is Limit.STORAGE_BYTES:
         return size(value)
     one, many = NOUNS[limit]
@@ -99,7 +99,7 @@ def _quota_message(limit: Limit, most: int, used: int, contact: str) -> str:
             return (
                 f"The plan of this studio includes {format_amount(limit, most)} of storage,"
                 f" and {format_amount(limit, used)} are used."
-                f" No new class can be recorded; what is being recorded now is still taken. {way}, or delete classes."
+                f" No new class can be recorded; classes that are being recorded now continue. {way}, or delete classes."
             )
         case Limit.ANALYSES_PER_MONTH:
             return (

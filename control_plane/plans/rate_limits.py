@@ -1,7 +1,7 @@
-"""How often a person may do what costs others something: mail, rows that stay, a push to every box.
+"""Rate limits of costly actions of people: mail, permanent rows, notifications of every agent.
 
-The audit log counts: each of these acts is an event of it, whichever way it came (portal, API, admin site), so that no
-way is forgotten, and a restarted cache forgets nothing. An act beyond its rate raises, and is undone with its transaction.
+The audit log is the counter. Each of these actions has an audit event, whether it came from portal, API or admin site, so
+none is missed and a restarted cache loses nothing. An action beyond its limit raises, which rolls back its transaction.
 """
 
 import math
@@ -21,12 +21,12 @@ from control_plane.common.errors import TooManyRequests
 from control_plane.common.scoping import current_studio_id
 
 _LOCKS = 0x90B
-"""First key of this module's advisory locks (`plans.quotas` has the one before)."""
+"""First key of this module's advisory locks; `plans.quotas` uses 0x90A."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many acts one person, and all people of one studio, may do `within` a time."""
+    """Maximum number of actions of one person, and of all people of one studio, `within` a time."""
 
     by_person: int
     in_studio: int
@@ -34,15 +34,15 @@ class Rate:
 
 
 RATES: dict[Act, Rate] = {
-    # A mail to somebody who may never have heard of the studio.
+    # Mails a person who may not know the studio.
     Act.INVITATION_SENT: Rate(60, 120),
-    # It opens an account.
+    # Opens an account.
     Act.MEMBER_LINK_MADE: Rate(20, 60),
     # Each makes a key share and notifies every agent.
     Act.STUDIO_KEY_MADE: Rate(6, 6),
-    # A mail to each admin.
+    # Mails every admin.
     Act.BREAK_GLASS_OPENED: Rate(20, 40),
-    # Rows that stay, and no plan counts.
+    # Rows that stay and that no plan counts.
     Act.API_KEY_MADE: Rate(60, 120),
     Act.ROOM_CREATED: Rate(120, 240),
     Act.PROVIDER_ADDED: Rate(30, 60),
@@ -53,24 +53,24 @@ RATES: dict[Act, Rate] = {
     Act.GUARDIANSHIP_STARTED: Rate(2_000, 4_000),
     Act.GRANT_GIVEN: Rate(1_000, 2_000),
     Act.DENIAL_GIVEN: Rate(1_000, 2_000),
-    # It reads the whole log.
+    # Reads the whole log.
     Act.AUDIT_EXPORTED: Rate(60, 120),
 }
 PROBES = Rate(60, 120)
-"""A trial of a store is on record when it ends, by the job that ran it: its rows are counted."""
+"""Counted by rows, because the audit event of a store probe is written by the job that ran it."""
 UNPROVEN = Rate(500, 500, timedelta(days=1))
-"""How many people may join a studio within a day before it makes no more accounts for addresses that nobody has proven."""
+"""Members that may join a studio per day before it creates no more accounts for unproven addresses."""
 MAILS_PER_RECIPIENT = Rate(6, 120)
-"""How many mails about their membership one person gets from one studio, and how many the studio sends to all."""
+"""Mails about their membership that one person gets from one studio, and that the studio sends to all."""
 
 
 def require_rate(act: Act, *, actor: Actor, adding: int = 1) -> None:
-    """Return where a person may do `act` once more (`adding` times) in the studio in scope; boxes and jobs always may.
+    """Checks that a person may do `act` (`adding` times) in the studio in scope. Agents and jobs have no limit.
 
-    Until the transaction ends nobody else counts the same: call it in the transaction that acts, after `access`.
+    Holds a lock for this kind of action until the transaction ends. Call it in the transaction that acts, after `access`.
 
     Raises:
-        TooManyRequests: the person, or the studio, did it too often; says how long to wait.
+        TooManyRequests: the limit of the person or the studio is exceeded; says how long to wait.
     """
     rate = RATES[act]
     if actor.kind is not ActorKind.USER:
@@ -86,7 +86,7 @@ def require_rate(act: Act, *, actor: Actor, adding: int = 1) -> None:
 
 
 def require_rows(made: QuerySet[Any], rate: Rate, *, actor: Actor) -> None:
-    """Return where a person may make one more row, counted by the rows themselves (`created_at`, `requested_by`).
+    """Checks that a person may create one more row, counted by the rows (`created_at`, `requested_by`).
 
     Raises:
         TooManyRequests: as `require_rate`.
@@ -101,13 +101,13 @@ def require_rows(made: QuerySet[Any], rate: Rate, *, actor: Actor) -> None:
 
 
 def require_unproven_rate() -> None:
-    """Return where the studio in scope may make one more account for an address that nobody has proven.
+    """Checks that the studio in scope may create one more account for an unproven address.
 
-    Such an account keeps the address from others until its owner proves it by mail, so there is a bound a day,
-    whichever admin, program or provider makes them.
+    Such an account blocks the address for others until its owner proves it by mail. So there is a daily limit for all
+    admins, API keys and providers together.
 
     Raises:
-        TooManyRequests: it made `UNPROVEN` of members within a day.
+        TooManyRequests: `UNPROVEN` members have joined within a day.
     """
     now = timezone.now()
     joined = entries().filter(action=Act.MEMBER_ADDED.value, occurred_at__gt=now - UNPROVEN.within)
@@ -116,9 +116,9 @@ def require_unproven_rate() -> None:
 
 
 def may_mail(object_id: str, acts: tuple[Act, ...]) -> bool:
-    """Say whether one more mail about `acts` may go to the person of a membership: it is held back, the act is not.
+    """Returns whether one more mail about `acts` may go to the person of a membership. Only the mail is limited.
 
-    Call it after the act was recorded: the act itself counts.
+    Call it after the audit event, which counts itself.
     """
     since = timezone.now() - MAILS_PER_RECIPIENT.within
     found = entries().filter(action__in=[act.value for act in acts], occurred_at__gt=since)
@@ -127,13 +127,13 @@ def may_mail(object_id: str, acts: tuple[Act, ...]) -> bool:
 
 
 def _require(times: QuerySet[Any], most: int, within: timedelta, now: datetime) -> None:
-    """Raise where there are more than `most` of `times`, newest first: the newest but `most` has to leave the window."""
+    """Raises if there are more than `most` of `times` (newest first), until the oldest beyond `most` leaves the window."""
     if most < 0:
-        raise TooManyRequests("These are more than may be added within an hour.", retry_after_s=3600)
+        raise TooManyRequests("This adds more than is allowed within an hour.", retry_after_s=3600)
     for at in times[most : most + 1]:
         wait_s = max(1, math.ceil((at + within - now).total_seconds()))
         minutes, period = math.ceil(wait_s / 60), "an hour" if within <= timedelta(hours=1) else "a day"
         raise TooManyRequests(
-            f"This was done too often within {period}. Try again in {minutes} minute{'s' * (minutes != 1)}.",
+            f"Too many within {period}. Try again in {minutes} minute{'s' * (minutes != 1)}.",
             retry_after_s=wait_s,
         )

@@ -1,4 +1,4 @@
-"""Writes of plans: operators make them and give them to studios. No footage and no name of a class is looked at."""
+"""Writes of plans: operators create them and assign them to studios. Reads no footage and no class names."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ LARGEST = 2**31 - 1
 
 
 def require_operator(actor: Actor) -> None:
-    """Returns when `actor` is an operator of the platform, or the platform itself.
+    """Checks that `actor` is a platform operator, or the platform itself.
 
     Raises:
         NotFound, Forbidden: as `accounts.operators.require_operator`.
@@ -30,17 +30,17 @@ def require_operator(actor: Actor) -> None:
 
 @transaction.atomic
 def create_plan(*, actor: Actor, slug: str, name: str, **values: Any) -> Plan:
-    """Makes a plan; a limit that is left out, or None, is no limit.
+    """Creates a plan. A limit that is missing or None means no limit.
 
     Raises:
         BadRequest: a value breaks a rule.
         Conflict: the slug is taken.
-        NotFound: `actor` is no operator.
+        NotFound: `actor` is not an operator.
     """
     require_operator(actor)
     plan = Plan(slug=slug.strip(), name=name.strip(), **_known(values))
-    _only_default(plan)
-    save_new(plan, f"There is a plan {plan.slug!r} already.")
+    _clear_other_defaults(plan)
+    save_new(plan, f"There is already a plan {plan.slug!r}.")
     record_for(Act.PLAN_CREATED, plan, actor=actor, details={"plan": plan.slug, "fields": sorted(values)})
     return plan
 
@@ -51,15 +51,15 @@ def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
 
     Raises:
         BadRequest: an unknown field, or a value that breaks a rule.
-        NotFound: `actor` is no operator.
+        NotFound: `actor` is not an operator.
     """
     require_operator(actor)
     row: Plan = Plan.objects.select_for_update().get(pk=plan.pk)
     for name, value in _known(values).items():
         setattr(row, name, value)
     check(row)
-    _only_default(row)
-    unless_taken(row.save, "There is a default plan already.")
+    _clear_other_defaults(row)
+    unless_taken(row.save, "There is already a default plan.")
     record_for(Act.PLAN_CHANGED, row, actor=actor, details={"plan": row.slug, "fields": sorted(values)})
     return row
 
@@ -72,11 +72,11 @@ def assign_plan(
     overrides: dict[str, int | None] | None = None,
     note: str = "",
 ) -> StudioPlan:
-    """Gives a studio a plan, with limits of its own in place of some of the plan's (None: no limit).
+    """Assigns a plan to a studio. `overrides` replaces some of its limits (None: no limit).
 
     Raises:
-        BadRequest: `overrides` names no limit, or is no number.
-        NotFound: `actor` is no operator.
+        BadRequest: `overrides` has an unknown limit or an invalid number.
+        NotFound: `actor` is not an operator.
     """
     require_operator(actor)
     checked = _overrides(overrides or {})
@@ -93,17 +93,17 @@ def assign_plan(
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
     if unknown := set(values) - PLAN_FIELDS:
-        raise BadRequest(f"{', '.join(sorted(unknown))}: no field of a plan")
+        raise BadRequest(f"{', '.join(sorted(unknown))}: not a field of a plan")
     return values
 
 
 def _overrides(values: dict[str, int | None]) -> dict[str, int | None]:
     for name, value in values.items():
         if name not in Limit.values:
-            raise BadRequest(f"{name}: no limit; there are {', '.join(Limit.values)}")
+            raise BadRequest(f"{name}: not a limit; limits are {', '.join(Limit.values)}")
         most = 2**62 if name == Limit.STORAGE_BYTES.value else LARGEST
         if value is not None and not _is_number(value, most):
-            raise BadRequest(f"{name}: a whole number from 0, or nothing for no limit")
+            raise BadRequest(f"{name}: must be a whole number from 0, or empty for no limit")
     return dict(values)
 
 
@@ -111,6 +111,6 @@ def _is_number(value: object, most: int) -> bool:
     return isinstance(value, int) and 0 <= value <= most
 
 
-def _only_default(plan: Plan) -> None:
+def _clear_other_defaults(plan: Plan) -> None:
     if plan.is_default:
         Plan.objects.filter(is_default=True).exclude(pk=plan.pk).update(is_default=False)

@@ -1,7 +1,7 @@
-"""How fast a studio's programs may call, by its plan: one bucket of tokens for each caller, kept in Valkey.
+"""Request rates of a studio's API clients and agents, by its plan: a token bucket per caller, kept in Valkey.
 
-A bucket holds a minute's worth and refills evenly. Where Valkey does not answer, nobody is held back: this is about
-fairness, and what is not allowed is refused elsewhere.
+A bucket holds a minute's tokens and refills evenly. If Valkey does not answer, requests are not limited: this is about
+fairness, and permissions are checked elsewhere.
 """
 
 import logging
@@ -21,10 +21,12 @@ from control_plane.plans.quotas import allowance
 log = logging.getLogger(__name__)
 
 MIN_FOR_AN_AGENT = 600
-"""Calls a minute that a box always has: uploading is never held back by the plan of an interface."""
+"""Requests a minute that an agent always has, so that no plan slows down uploads."""
 MAX_FOR_AN_AGENT = 1200
-"""Calls a minute that an agent has where no plan says anything. One that records three cameras makes about 60."""
+"""Requests a minute of an agent without a plan. One that records three cameras makes about 60."""
 RATE_CACHE_S = 30
+# Runs atomically in Valkey. The bucket holds `burst` tokens at most and refills at `per_s`; a missing bucket is full.
+# max(0, now - at): the clocks of several servers differ a little, and a bucket must not drain because of that.
 _BUCKET_SCRIPT = """
 local burst, per_s, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
@@ -40,7 +42,7 @@ return tostring(wait)
 
 
 def take_token(name: str, *, per_minute: int, now_s: float | None = None) -> float:
-    """Takes a token from a caller's bucket; returns 0, or how many seconds to wait for one.
+    """Takes a token from a caller's bucket; returns 0, or the seconds to wait for one.
 
     Raises:
         Unavailable: Valkey does not answer.
@@ -56,24 +58,24 @@ def take_token(name: str, *, per_minute: int, now_s: float | None = None) -> flo
     return float(answer)
 
 
-def throttle_caller(studio_id: UUID, caller: str, *, least: int = 0, otherwise: int | None = None) -> None:
-    """Returns when a caller of a studio may call now.
+def throttle_caller(studio_id: UUID, caller: str, *, minimum: int = 0, default: int | None = None) -> None:
+    """Checks that a caller of a studio may make a request now.
 
     Args:
-        least: requests a minute that it has whatever the plan says.
-        otherwise: requests a minute that it has without a plan; None: no limit.
+        minimum: requests a minute that the caller has whatever the plan says.
+        default: requests a minute without a plan; None: no limit.
 
     Raises:
-        TooManyRequests: the plan's rate is used up; it says how long to wait.
+        TooManyRequests: the rate is exceeded; says how long to wait.
     """
     planned = studio_rate(studio_id)
-    per_minute = otherwise if planned is None else max(planned, least)
+    per_minute = default if planned is None else max(planned, minimum)
     if per_minute is None:
         return
     try:
         wait_s = take_token(f"{studio_id}:{caller}", per_minute=per_minute)
     except Unavailable:
-        log.warning("no rate is kept: Valkey does not answer")
+        log.warning("request rates are not limited: Valkey does not answer")
         return
     if wait_s > 0:
         seconds = max(1, int(wait_s + 0.999))
@@ -86,7 +88,7 @@ def throttle_caller(studio_id: UUID, caller: str, *, least: int = 0, otherwise: 
 
 
 def studio_rate(studio_id: UUID) -> int | None:
-    """Returns the plan's requests a minute, at most `REMEMBER_S` old; None: no limit."""
+    """Returns the plan's requests a minute, cached for `RATE_CACHE_S`; None: no limit."""
     key = f"threedance:rate:{studio_id}"
     found = cache.get(key)
     if found is None:
@@ -98,10 +100,10 @@ def studio_rate(studio_id: UUID) -> int | None:
 
 
 class PlanThrottle(BaseThrottle):
-    """Holds programs back that call views of the REST framework: all callers of a studio share its plan's rate."""
+    """Limits REST framework views: all API callers of a studio share its plan's rate."""
 
     def allow_request(self, request: Any, view: Any) -> bool:
-        """Returns True where the call is within the plan.
+        """Returns True if the request is within the plan.
 
         Raises:
             TooManyRequests: it is not; answered with Retry-After.

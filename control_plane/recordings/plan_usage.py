@@ -87,7 +87,9 @@ def limit_usages(found: Allowance | None = None) -> list[LimitUsage]:
         Limit.STORAGE_BYTES: stored_bytes(),
         Limit.API_PER_MINUTE: None,
     }
-    return [LimitUsage(limit, used, found.most(limit), found.soft(limit)) for limit, used in counted.items()]
+    return [
+        LimitUsage(limit, used, found.most(limit), found.warn_from(limit)) for limit, used in counted.items()
+    ]
 
 
 def list_studio_usage(*, actor: Actor, first: int = 0, most: int = 50) -> list[StudioUsage]:
@@ -109,7 +111,7 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
     """Mails a studio's admins when its storage quota is nearly used, at most once a week; returns whether it did."""
     with studio_scope(studio_id):
         found = allowance()
-        soft, most = found.soft(Limit.STORAGE_BYTES), found.most(Limit.STORAGE_BYTES)
+        soft, most = found.warn_from(Limit.STORAGE_BYTES), found.most(Limit.STORAGE_BYTES)
         used = stored_bytes() if most is not None else 0
         if soft is None or most is None or used < soft:
             return False

@@ -11,7 +11,7 @@ from control_plane.recordings.object_deletion import delete_due
 from control_plane.recordings.plan_usage import warn_when_nearly_full
 from control_plane.recordings.shredding import remove_shredded
 from control_plane.recordings.store_migration import advance_migration, due_migrations
-from control_plane.tenancy.sweeping import each_studio
+from control_plane.tenancy.sweeping import for_each_studio
 
 BATCHES_PER_RUN = 20
 """Per migration and run; a migration with more to copy continues at once in a new task."""
@@ -23,7 +23,7 @@ CLASSES_PER_RUN = 500
 @shared_task
 def sweep_recordings() -> None:
     """Settles the recordings of revoked agents, in every studio; run by beat once a minute."""
-    each_studio("recordings sweep", _settle_lost_recordings_of)
+    for_each_studio("recordings sweep", _settle_lost_recordings_of)
 
 
 def _settle_lost_recordings_of(scope: UUID) -> None:
@@ -34,7 +34,7 @@ def _settle_lost_recordings_of(scope: UUID) -> None:
 @shared_task
 def sweep_shredded() -> None:
     """Removes the remaining rows and objects of destroyed classes, in every studio; run by beat and after each shred."""
-    each_studio("shredding sweep", _remove_shredded_of)
+    for_each_studio("shredding sweep", _remove_shredded_of)
 
 
 def _remove_shredded_of(scope: UUID) -> None:
@@ -47,7 +47,7 @@ def _remove_shredded_of(scope: UUID) -> None:
 @shared_task
 def sweep_migrations() -> None:
     """Continues store migrations, in every studio; run by beat once a minute."""
-    each_studio("store migrations sweep", _start_migrations_of)
+    for_each_studio("store migrations sweep", _start_migrations_of)
 
 
 def _start_migrations_of(scope: UUID) -> None:
@@ -70,10 +70,10 @@ def continue_migration(studio: str, migration_id: str) -> None:
 @shared_task
 def sweep_deletions() -> None:
     """Deletes due objects, in every studio; run by beat every five minutes."""
-    each_studio("object deletions sweep", partial(delete_due, most=DELETIONS_PER_RUN))
+    for_each_studio("object deletions sweep", partial(delete_due, most=DELETIONS_PER_RUN))
 
 
 @shared_task
 def warn_of_full_storage() -> None:
     """Mails admins whose storage quota is nearly used, at most once a week per studio; run by beat every hour."""
-    each_studio("storage warning", warn_when_nearly_full)
+    for_each_studio("storage warning", warn_when_nearly_full)

@@ -7,13 +7,13 @@ from celery import shared_task
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.storage.services import due_probes, request_probe, run_probe, stores_to_probe
-from control_plane.tenancy.sweeping import each_studio
+from control_plane.tenancy.sweeping import for_each_studio
 
 
 @shared_task
 def probe_stores() -> None:
     """Schedules a probe of every studio's stores; started by beat at night."""
-    each_studio("nightly probe", _request_probes_of)
+    for_each_studio("nightly probe", _request_probes_of)
 
 
 def _request_probes_of(scope: UUID) -> None:
@@ -25,7 +25,7 @@ def _request_probes_of(scope: UUID) -> None:
 @shared_task
 def sweep_probes() -> None:
     """Runs the probes that wait, or whose lease has expired; started by beat once a minute."""
-    each_studio("probes sweep", _start_probes_of)
+    for_each_studio("probes sweep", _start_probes_of)
 
 
 def _start_probes_of(scope: UUID) -> None:

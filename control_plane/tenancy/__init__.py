@@ -1,4 +1,4 @@
 """Tenancy: the tables of studios, rooms, memberships and invitations, and their scoped reads.
 
-Every app of a studio builds on these tables. The writes ask `access` first and are in `administration`, above it.
+Every app with studio data builds on these tables. The writes are in `administration`, because they ask `access`.
 """

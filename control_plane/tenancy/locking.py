@@ -1,4 +1,4 @@
-"""The lock of a studio's people and rules: whoever changes them does so one after the other."""
+"""The lock of a studio's members and permissions. It is always taken first (see also `accounts.services.lock_account`)."""
 
 from uuid import UUID
 
@@ -6,6 +6,6 @@ from control_plane.tenancy.models import Studio
 
 
 def lock_studio(studio_id: UUID) -> None:
-    """Waits for whoever changes people or rules of the studio in scope, and holds off the next."""
-    # Not a plain FOR UPDATE: rows that merely point at the studio may still be written.
+    """Locks members and permissions of the studio in scope until the transaction ends."""
+    # NO KEY UPDATE: inserts of rows that refer to the studio need KEY SHARE on it and must not wait.
     Studio.objects.select_for_update(no_key=True).get(pk=studio_id)

@@ -1,4 +1,4 @@
-"""Tables of tenancy: Studio, Room, Membership with its Role, Invitation."""
+"""Tables of tenancy: Studio, Room, Membership, Invitation."""
 
 import zoneinfo
 from typing import ClassVar
@@ -15,7 +15,7 @@ from control_plane.common.scoping import CapabilityManager, OwnManager, StudioMa
 
 
 class Studio(UUIDModel):
-    """One tenant. `slug` is its place in addresses; `accent` its colour on screen, as `#rrggbb`."""
+    """One tenant. `slug` is its name in URLs; `accent` its colour on screen, as `#rrggbb`."""
 
     view_permission = "view_studio"
     access_path = STUDIO_ONLY
@@ -24,7 +24,9 @@ class Studio(UUIDModel):
         max_length=50,
         unique=True,
         validators=[
-            RegexValidator(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", "Small letters, digits and hyphens only.")
+            RegexValidator(
+                r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", "Lower-case letters, digits and hyphens only."
+            )
         ],
     )
     name = models.CharField(max_length=120)
@@ -45,17 +47,19 @@ class Studio(UUIDModel):
         return self.name
 
     def clean(self) -> None:
-        """Refuses a time zone that nobody knows.
+        """Refuses an unknown time zone.
 
         Raises:
-            ValidationError: `time_zone` is no IANA name.
+            ValidationError: `time_zone` is not an IANA name.
         """
         if self.time_zone not in zoneinfo.available_timezones():
-            raise ValidationError({"time_zone": f"{self.time_zone!r} is no time zone such as Europe/Berlin."})
+            raise ValidationError(
+                {"time_zone": f"{self.time_zone!r} is not a time zone such as Europe/Berlin."}
+            )
 
     @property
     def studio_id(self) -> UUID:
-        """Its own id: so that `access` can ask a studio and a thing in it alike."""
+        """Its own id, so that `access` can treat a studio like an object in it."""
         return UUID(str(self.id))
 
 
@@ -78,7 +82,7 @@ class Room(StudioOwned):
 
 
 class Role(models.TextChoices):
-    """A member's role in the studio; `access.roles` holds the permissions of each."""
+    """A member's role in the studio; `access.roles` has the permissions of each."""
 
     ADMIN = "admin", "Studio admin"
     INSTRUCTOR = "instructor", "Instructor"
@@ -88,12 +92,12 @@ class Role(models.TextChoices):
 
 
 class Membership(StudioOwned):
-    """One person in one studio, with one role. Deleting the row ends every right at once.
+    """One person in one studio, with one role. Deleting the row ends all access at once.
 
-    `ends_at` null: no end. From then on `access` knows of no role, as though the row were gone.
-    `signin_not_before`: a session opens the studio only where the person has shown who they are after this moment; null:
-    every session may (`signin_rules`). `last_seen_at`: when a session last opened the studio, give or take an hour; null:
-    never. `seen_with_factor`: whether a second factor had been shown in that session; null: never seen.
+    `ends_at`: from then on `access` treats the membership as deleted; null: no end. `signin_not_before`: only sessions
+    authenticated after this open the studio (`signin_rules`); null: all do. `last_seen_at`: when a session last opened
+    the studio, to about an hour; null: never. `seen_with_factor`: whether that session had used a second factor; null:
+    never seen.
     """
 
     view_permission = "manage_people"
@@ -123,9 +127,9 @@ class Membership(StudioOwned):
 
 
 class Invitation(StudioOwned):
-    """An offer to one e-mail address to become a member. The token is never stored, only its SHA-256.
+    """An offer of membership to an e-mail address. Only the SHA-256 of its token is stored.
 
-    `membership_ends_at` null: no end. `invited_by` and `accepted_by` are the ids of people.
+    `membership_ends_at` null: no end. `invited_by` and `accepted_by` are ids of people.
     """
 
     view_permission = "manage_people"
@@ -169,5 +173,5 @@ class Invitation(StudioOwned):
 
     @property
     def is_pending(self) -> bool:
-        """Whether nothing has become of it; its link may have expired."""
+        """Whether it has neither been accepted nor revoked; its link may have expired."""
         return self.accepted_at is None and self.revoked_at is None

@@ -1,4 +1,4 @@
-"""Reads of tenancy: before a studio is open, a person's own memberships; inside, its people and rooms."""
+"""Reads of tenancy: a person's memberships outside of any studio; members and invitations inside one."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,13 +17,13 @@ from control_plane.tenancy.models import Invitation, Membership, Role, Studio
 
 
 def own_memberships(user_id: UUID) -> list[Membership]:
-    """Returns a person's memberships that have not ended, with their studios loaded, by the studio's name."""
+    """Returns a person's memberships in force, with their studios loaded, by studio name."""
     with user_scope(user_id):
         return list(_own().order_by("studio__name"))
 
 
 def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
-    """Returns a person's membership in the studio at `slug`, its studio loaded; None for a stranger."""
+    """Returns a person's membership in the studio with this slug, with the studio loaded; None without one."""
     with user_scope(user_id):
         return one(
             Membership,
@@ -35,9 +35,9 @@ def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
 
 
 def studios_of_account(user_id: UUID) -> frozenset[UUID]:
-    """Return the studios in which an account has a membership, in force or not, whichever studio is in scope.
+    """Returns the studios in which an account has a membership, in force or not, whichever studio is in scope.
 
-    For a decision alone: nobody but the person is shown which they are, or that there are any.
+    For decisions only: the result must not be shown to anyone but the person.
     """
     with capability_scope("account_memberships", str(user_id)):
         found = Membership.reachable.filter(user_id=user_id).values_list("studio_id", flat=True)
@@ -45,25 +45,25 @@ def studios_of_account(user_id: UUID) -> frozenset[UUID]:
 
 
 def admin_memberships(user_id: UUID) -> list[Membership]:
-    """Returns the memberships that open the admin site, their studios loaded."""
+    """Returns the memberships that open the admin site, with their studios loaded."""
     return [item for item in own_memberships(user_id) if item.role == Role.ADMIN]
 
 
 def studio_ids(reason: str) -> list[UUID]:
-    """Returns the ids of all studios for a sweep (`reason` says which); nothing inside them can be read."""
+    """Returns the ids of all studios, for a sweep named `reason`. Gives no access to their data."""
     with platform_scope(reason):
         return list(Studio.objects.order_by("id").values_list("id", flat=True))
 
 
 def invitation_of(token_sha256: bytes) -> Invitation | None:
-    """Returns the invitation whose link holds this token, whatever has become of it."""
+    """Returns the invitation with this token, open or not."""
     with capability_scope("invitation_hash", token_sha256.hex()):
         found: Invitation | None = Invitation.reachable.filter(token_sha256=token_sha256).first()
         return found
 
 
 def studio_name_of(studio_id: UUID) -> str:
-    """Return what a studio is called, for a page before anybody is signed in."""
+    """Returns the name of a studio, for a page before sign-in."""
     with studio_scope(studio_id):
         return str(Studio.objects.values_list("name", flat=True).get())
 
@@ -76,11 +76,11 @@ def _own() -> QuerySet[Membership]:
 
 
 def in_force(now: datetime, field: str = "until") -> Q:
-    """Returns the condition of a row that has no end, or whose end is yet to come."""
+    """Returns the condition for rows without an end, or with an end in the future."""
     return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__gt": now})
 
 
 def members(now: datetime) -> QuerySet[Membership]:
-    """Returns the memberships of the studio in scope that count now."""
+    """Returns the memberships in force of the studio in scope."""
     found: QuerySet[Membership] = Membership.objects.filter(in_force(now, "ends_at"), user__is_active=True)
     return found

@@ -1,4 +1,4 @@
-"""The round through all studios that a periodic task makes."""
+"""Runs a periodic task in every studio."""
 
 import logging
 from collections.abc import Callable
@@ -11,17 +11,17 @@ log = logging.getLogger(__name__)
 
 
 class SweepIncomplete(ControlPlaneError):
-    """A round did not do its work in every studio; the log says in which, and why."""
+    """A sweep failed in some studios; the log says in which, and why."""
 
 
-def each_studio(name: str, sweep: Callable[[UUID], object]) -> None:
-    """Has `sweep` work in every studio. The trouble of one, such as a store that is away, keeps no other waiting.
+def for_each_studio(name: str, sweep: Callable[[UUID], object]) -> None:
+    """Calls `sweep` for every studio. A failure in one, such as an unavailable store, does not stop the others.
 
     Args:
-        name: of the round, for the log.
+        name: name of the sweep, for the log.
 
     Raises:
-        SweepIncomplete: in the end, where it failed in some; the next round comes to them again.
+        SweepIncomplete: after all studios, if some failed. The next sweep retries them.
     """
     ids, failed = studio_ids(name), 0
     for studio_id in ids:
@@ -29,6 +29,6 @@ def each_studio(name: str, sweep: Callable[[UUID], object]) -> None:
             sweep(studio_id)
         except Exception:
             failed += 1
-            log.exception("the %s failed in a studio", name, extra={"studio": str(studio_id)})
+            log.exception("sweep failed in a studio", extra={"sweep": name, "studio": str(studio_id)})
     if failed:
         raise SweepIncomplete(f"the {name} failed in {failed} of {len(ids)} studios")

@@ -225,7 +225,7 @@ def _verified(folder: Path, studio: Any, alice: Any, entries: int) -> dict[str, 
     from control_plane.audit.offline import verify_export
     from control_plane.audit.selectors import verify_chain
     from control_plane.compliance.exporting import Form, export_log
-    from control_plane.compliance.search import Question
+    from control_plane.compliance.search import AuditQuery
     from control_plane.compliance.signing import public_key
 
     _as_owner("ANALYZE audit_entry")
@@ -240,7 +240,7 @@ def _verified(folder: Path, studio: Any, alice: Any, entries: int) -> dict[str, 
 
     def export() -> None:
         with path.open("wb") as file:
-            for line in export_log(studio, Question(), Form.JSONL, actor=alice.actor):
+            for line in export_log(studio, AuditQuery(), Form.JSONL, actor=alice.actor):
                 file.write(line)
 
     export_s = _timed(export)
@@ -271,19 +271,19 @@ def _verified(folder: Path, studio: Any, alice: Any, entries: int) -> dict[str, 
 def _searches(studio: Any, alice: Any, entries: int) -> dict[str, float]:
     from control_plane.audit.words import Category
     from control_plane.common.scoping import studio_scope
-    from control_plane.compliance.search import Question, search
+    from control_plane.compliance.search import AuditQuery, search
 
     began = datetime.now(UTC) - timedelta(days=365)
     middle = began + timedelta(seconds=15 * entries)
     asked = {
-        "newest": (Question(), None),
-        "in the middle of the log": (Question(), (middle, entries)),
-        "by person": (Question(person_id=UUID(int=7)), None),
-        "by class": (Question(thing=str(UUID(int=77))), None),
-        "by a rare act": (Question(action="audit.exported"), None),
-        "by category (a rare one)": (Question(category=Category.RECORD), None),
-        "by person and time": (Question(person_id=alice.id, from_at=began, to_at=middle), None),
-        "nothing found": (Question(person_id=UUID(int=99999)), None),
+        "newest": (AuditQuery(), None),
+        "in the middle of the log": (AuditQuery(), (middle, entries)),
+        "by person": (AuditQuery(person_id=UUID(int=7)), None),
+        "by class": (AuditQuery(thing=str(UUID(int=77))), None),
+        "by a rare act": (AuditQuery(action="audit.exported"), None),
+        "by category (a rare one)": (AuditQuery(category=Category.RECORD), None),
+        "by person and time": (AuditQuery(person_id=alice.id, from_at=began, to_at=middle), None),
+        "nothing found": (AuditQuery(person_id=UUID(int=99999)), None),
     }
     found = {}
     for name, (question, before) in asked.items():

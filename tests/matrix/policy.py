@@ -18,7 +18,7 @@ GROUPS = {
     "watch": {
         "compliance_alert",
         "compliance_alertnotice",
-        "compliance_watchcursor",
+        "compliance_anomalycursor",
         "compliance_knownnetwork",
     },
     "disposals": {"storage_objectdeletion"},
@@ -46,7 +46,7 @@ GROUPS = {
     "storage": {"storage_studiostorage", "storage_storeprobe"},
     "keys": {"keys_studiokey", "access_apikey"},
     "programs": {"access_apikey"},
-    "alerts": {"compliance_watchrules", "compliance_alertacknowledgement"},
+    "alerts": {"compliance_anomalythresholds", "compliance_alertacknowledgement"},
     "policy": {"access_roleactions"},
     "dancers": {"people_dancer", "people_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},

@@ -81,7 +81,14 @@ def test_sweeps_find_something_to_do(desk: Desk, policy: Policy) -> None:
             with Undo():
                 _said(job)
                 busy |= {name.rpartition(".")[2] for tables in desk.changes(since).values() if tables}
-    assert {"sweep_uploads", "sweep_shredded", "probe_stores", "run_store_probe", "watch_reads"} <= busy, busy
+    expected = {
+        "sweep_uploads",
+        "sweep_shredded",
+        "probe_stores",
+        "run_store_probe",
+        "detect_anomalies_everywhere",
+    }
+    assert expected <= busy, busy
 
 
 def _try_all(

@@ -118,7 +118,7 @@ PEOPLE = (
         "the last admin leaves the studio to nobody",
         "access",
         _SERVICE,
-        "        _keep_an_admin(mine, None)\n",
+        "        _require_other_admin(mine, None)\n",
         "",
         (f"{_LEAVING}::test_the_last_admin_does_not_leave_until_there_is_another",),
     ),

@@ -1,6 +1,6 @@
 """Writes of studios, rooms, members and operators.
 
-Each requires access, changes, and records, in one transaction of the studio's scope.
+Each requires access, changes the rows and records the change, in one transaction of the studio's scope.
 """
 
 from control_plane.administration.services.members import (
@@ -11,7 +11,11 @@ from control_plane.administration.services.members import (
     remove_member,
     set_membership_end,
 )
-from control_plane.administration.services.operators import end_operator, found_studio, make_operator
+from control_plane.administration.services.operators import (
+    create_studio_with_invitation,
+    end_operator,
+    make_operator,
+)
 from control_plane.administration.services.studios import (
     change_studio,
     create_room,
@@ -25,9 +29,9 @@ __all__ = [
     "change_studio",
     "create_room",
     "create_studio",
+    "create_studio_with_invitation",
     "end_member_sessions",
     "end_operator",
-    "found_studio",
     "leave_studio",
     "make_operator",
     "remove_member",

@@ -1,7 +1,7 @@
-"""Writes of invitations: who is offered a membership, and what becomes of the offer.
+"""Writes of invitations: send, resend, revoke, accept.
 
-Whoever holds a link can join as the person of its address where there is no account yet. An account that exists is
-never entered by such a link alone: an admin may have seen it, where no mail server is set.
+For an address without an account, the holder of a link can join as that person. An existing account is never opened by
+an invitation link alone: without a mail server, an admin has seen the link.
 """
 
 import secrets
@@ -23,7 +23,7 @@ from control_plane.accounts.services import (
     token_hash,
 )
 from control_plane.administration.services.members import join
-from control_plane.administration.services.signin_links import is_worth_no_more
+from control_plane.administration.services.signin_links import is_limited_to
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
@@ -46,7 +46,7 @@ JOB = Actor.system("administration.invitations")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An invitation as it was just made; `link` is empty where it went by mail: nobody but its reader gets it."""
+    """A new invitation. `link` is empty if it was mailed, so that only the recipient gets it."""
 
     invitation: Invitation
     link: str
@@ -55,16 +55,16 @@ class Offer:
 def invite(
     studio: Studio, address: str, role: Role, *, actor: Actor, ends_at: datetime | None = None
 ) -> Offer:
-    """Offers a membership to whoever reads mail at `address`.
+    """Offers a membership to the reader of a mailbox.
 
     Args:
-        ends_at: when the membership is to end by itself; None for never.
+        ends_at: end of the membership; None for no end.
 
     Raises:
-        BadRequest: no address, or an end that has passed.
+        BadRequest: an invalid address, or an end in the past.
         Conflict: the person is a member, or is invited already.
-        Forbidden, NotFound: `actor` may not manage people, or not offer this role.
-        TooManyRequests: the person, or the studio, invited too many within an hour.
+        Forbidden, NotFound: `actor` may not manage people, or may not offer this role.
+        TooManyRequests: the person, or the studio, sent too many invitations within an hour.
         Unavailable: the mail could not be sent; nothing was changed.
     """
     address = address.strip().lower()
@@ -77,9 +77,9 @@ def invite(
         require_rank(actor, studio.id, role)
         require_rate(Act.INVITATION_SENT, actor=actor)
         if Membership.objects.filter(user__email=address).exists():
-            raise Conflict("Somebody with this address is a member already.")
+            raise Conflict("A person with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
-            raise Conflict(f"There are {OPEN_LIMIT} open invitations. Take some back first.")
+            raise Conflict(f"There are {OPEN_LIMIT} open invitations. Revoke some first.")
         require_quota(Limit.MEMBERS, Membership.objects.count)
         invitation = Invitation(
             studio=studio,
@@ -96,10 +96,10 @@ def invite(
 
 
 def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
-    """Makes a new link, good for another seven days; the one before works no more, and `actor` stands for it now.
+    """Sends a new link, valid for seven days; the old link stops working, and `actor` becomes the inviter.
 
     Raises:
-        Conflict: it has been accepted or taken back.
+        Conflict: it has been accepted or revoked.
         NotFound, Forbidden, TooManyRequests, Unavailable: as in `invite`.
     """
     with studio_scope(invitation.studio_id):
@@ -107,7 +107,7 @@ def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
         require_rate(Act.INVITATION_SENT, actor=actor)
         row: Invitation = Invitation.objects.select_for_update().get(pk=invitation.pk)
         if not row.is_pending:
-            raise Conflict("This invitation has been accepted or taken back.")
+            raise Conflict("This invitation has been accepted or revoked.")
         require_rank(actor, row.studio_id, Role(row.role))
         row.expires_at = timezone.now() + LIFETIME
         token = _new_token(row)
@@ -117,7 +117,7 @@ def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
 
 
 def revoke(invitation: Invitation, *, actor: Actor) -> None:
-    """Takes an invitation back, at once.
+    """Revokes an invitation at once.
 
     Raises:
         Conflict: it has been accepted already.
@@ -127,21 +127,21 @@ def revoke(invitation: Invitation, *, actor: Actor) -> None:
         require_people(actor, invitation)
         pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
         if not pending.update(revoked_at=timezone.now()):
-            raise Conflict("This invitation has been accepted or taken back.")
+            raise Conflict("This invitation has been accepted or revoked.")
         record_for(Act.INVITATION_REVOKED, invitation, actor=actor, details={"role": str(invitation.role)})
 
 
 def accept(token: str, *, user: User | None, session_key: str | None = None) -> User:
-    """Makes the reader of an invitation a member, and returns them. Of parallel calls one wins.
+    """Makes the reader of an invitation a member, and returns them. Of parallel calls one succeeds.
 
     Args:
-        user: who is signed in, on their own word; None for nobody.
-        session_key: the session in which `user` accepts. Others end where `user` has nothing of their own to sign in with.
+        user: the signed-in person who accepts; None for nobody.
+        session_key: the session of `user`. Their other sessions end if they have no credential of their own.
 
     Raises:
-        NotFound: no open invitation has this token, or whoever made it may no longer invite.
+        NotFound: no open invitation has this token, or its inviter may no longer invite.
         Forbidden: it is for another address.
-        SignInRequired: there is an account with its address; whose it is has to sign in first.
+        SignInRequired: its address has an account; the owner must sign in first.
     """
     found = invitation_of(token_hash(token))
     if found is None or not found.is_open:
@@ -151,7 +151,7 @@ def accept(token: str, *, user: User | None, session_key: str | None = None) -> 
     with studio_scope(found.studio_id):
         lock_studio(found.studio_id)
         _require_inviter(found)
-        person = user or _reader(found)
+        person = user or _recipient_account(found)
         still_open = Invitation.objects.filter(
             pk=found.pk, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
         )
@@ -170,32 +170,30 @@ def accept(token: str, *, user: User | None, session_key: str | None = None) -> 
     return person
 
 
-def _reader(invitation: Invitation) -> User:
-    """Returns the account of whoever reads the invitation, made where there is none."""
+def _recipient_account(invitation: Invitation) -> User:
+    """Returns the account of the person who reads the invitation; creates one if needed."""
     person = User.objects.by_address(invitation.email)
     was_mailed = invitation.sent_at is not None
     if person is None:
         if not was_mailed:
             require_unproven_rate()
         return create_user(invitation.email, actor=JOB, verified=was_mailed)
-    if not was_mailed and _is_nobodys(person):
-        # The link is all there is to enter it by. Whoever was in it before is out as soon as the person joins.
+    if not was_mailed and _is_unclaimed(person):
+        # The link is the only way into this account. Joining ends all earlier sessions in it.
         return person
     if has_proven_address(person) or not was_mailed or not person.is_active:
         raise SignInRequired(
             "You have an account with this address already. Sign in, then accept the invitation."
         )
-    # Nobody has ever shown to read this mailbox, and now somebody has: the account is theirs, and what others may have
-    # put into it before goes.
+    # Nobody had proven the address until now. The account belongs to this person; credentials that others may have
+    # added to it are deleted.
     claim_address(person, actor=JOB)
     return person
 
 
-def _is_nobodys(person: User) -> bool:
-    """Say whether an account was never proven, has nothing in it to sign in with, and belongs nowhere (any more)."""
-    return (
-        person.is_active and not has_proven_address(person) and is_worth_no_more(person, studios=frozenset())
-    )
+def _is_unclaimed(person: User) -> bool:
+    """Returns whether an account has no proven address, no credentials and no memberships."""
+    return person.is_active and not has_proven_address(person) and is_limited_to(person, studios=frozenset())
 
 
 def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
@@ -221,7 +219,7 @@ def _new_token(invitation: Invitation) -> str:
 
 
 def _require_inviter(invitation: Invitation) -> None:
-    """Raises unless whoever made the invitation could still: an admin who is removed leaves no way back in."""
+    """Raises unless the inviter could still invite: a removed admin must not get back in by an old invitation."""
     inviter, studio = _inviter(invitation), invitation.studio
     try:
         require_people(inviter, studio)

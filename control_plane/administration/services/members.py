@@ -1,4 +1,4 @@
-"""Writes of people: who is a member, as what, and until when."""
+"""Writes of memberships: role, end, removal, and the end of sessions."""
 
 from datetime import datetime
 
@@ -30,22 +30,22 @@ from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
 
 JOB = Actor.system("administration.members")
-_LAST_ADMIN = "A studio needs an admin; make somebody else one first."
+_LAST_ADMIN = "A studio needs an admin. Make somebody else an admin first."
 
 
 def add_member(
     studio: Studio, user: User, role: Role, *, actor: Actor, ends_at: datetime | None = None
 ) -> Membership:
-    """Make a person a member until `ends_at` (None: no end). The platform alone may: people join by invitation.
+    """Makes a person a member until `ends_at` (None: no end). For the platform only; people join by invitation.
 
-    A member's account is shown to the studio's admins, and the studio to the person: both takes the person's consent,
-    which only the person can give (`services.invitations.accept`).
+    Membership shows the account to the studio's admins, and the studio to the person. That needs the consent that only
+    the person can give (`services.invitations.accept`).
 
     Raises:
-        BadRequest: `ends_at` is over, or the role is an admin's, which has no end.
+        BadRequest: `ends_at` is in the past, or the role is admin, which has no end.
         Conflict: the person is a member already.
         Forbidden: `actor` is a person.
-        NotFound: `actor` is a stranger to the studio.
+        NotFound: `actor` has no access to the studio.
     """
     with studio_scope(studio.id):
         if actor.kind is not ActorKind.SYSTEM:
@@ -57,20 +57,20 @@ def add_member(
 
 
 def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membership:
-    """Gives a member another role, at once.
+    """Changes a member's role, at once.
 
     Raises:
-        Conflict: the studio would be left without an admin; or an admin's membership would end by itself.
-        NotFound: there is no such member any more; or `actor` is a stranger.
-        Forbidden: `actor` may not manage people, or not make an admin.
+        Conflict: the studio would have no admin; or the new admin's membership has an end.
+        NotFound: there is no such member any more, or `actor` has no access to the studio.
+        Forbidden: `actor` may not manage people, or may not make admins.
     """
     with studio_scope(membership.studio_id):
-        locked = _locked(membership, actor)
+        locked = _lock_member(membership, actor)
         require_rank(actor, locked.studio_id, role)
         before = locked.role
         if role == Role.ADMIN and locked.ends_at is not None:
-            raise Conflict("This membership has an end, an admin's has none; take the end away first.")
-        _keep_an_admin(locked, role)
+            raise Conflict("This membership has an end, but an admin's must not; remove the end first.")
+        _require_other_admin(locked, role)
         locked.role = role
         locked.save(update_fields=["role"])
         details = {"user": str(locked.user_id), "from": str(before), "to": Role(role).value}
@@ -84,53 +84,53 @@ def set_membership_end(membership: Membership, ends_at: datetime | None, *, acto
     """Sets when a membership expires (None: never). An expired membership grants nothing.
 
     Raises:
-        BadRequest: the moment is over, or the member is an admin, whose membership has no end.
-        NotFound: there is no such member any more; or `actor` is a stranger.
+        BadRequest: the end is in the past, or the member is an admin, whose membership has no end.
+        NotFound: there is no such member any more, or `actor` has no access to the studio.
         Forbidden: `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        locked = _locked(membership, actor)
+        locked = _lock_member(membership, actor)
         _check_end(Role(locked.role), ends_at)
         _set_end(locked, ends_at, actor)
     membership.ends_at = locked.ends_at
     return membership
 
 
-def set_aside(membership: Membership, now: datetime, *, actor: Actor) -> None:
-    """Ends a membership now and keeps what hangs on it, for the day it is prolonged; an admin's too where others stay.
+def suspend_membership(membership: Membership, now: datetime, *, actor: Actor) -> None:
+    """Ends a membership now but keeps its permissions and guardianships, so that it can be resumed. Also for admins.
 
     Raises:
-        Conflict: the studio would be left without an admin.
-        NotFound, Forbidden: there is no such member any more; or `actor` may not manage people.
+        Conflict: the studio would have no admin.
+        NotFound, Forbidden: there is no such member any more, or `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        locked = _locked(membership, actor)
-        _keep_an_admin(locked, None)
+        locked = _lock_member(membership, actor)
+        _require_other_admin(locked, None)
         _set_end(locked, now, actor)
 
 
 def remove_member(membership: Membership, *, actor: Actor) -> None:
-    """Ends a membership, every right on single things in this studio, and what the person answers for, at once.
+    """Ends a membership, with all permissions on single objects, guardianships and API keys in this studio, at once.
 
     Raises:
-        Conflict: the studio would be left without an admin.
-        NotFound: there is no such member any more; or `actor` is a stranger.
+        Conflict: the studio would have no admin.
+        NotFound: there is no such member any more, or `actor` has no access to the studio.
         Forbidden: `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        locked = _locked(membership, actor)
-        _keep_an_admin(locked, None)
+        locked = _lock_member(membership, actor)
+        _require_other_admin(locked, None)
         _end_membership(locked, Act.MEMBER_REMOVED, actor)
         tell_member(locked, Act.MEMBER_REMOVED, actor=actor)
 
 
 def leave_studio(membership: Membership, *, actor: Actor) -> None:
-    """End the actor's own membership, as `remove_member` does. It takes no right: nobody is held in a studio.
+    """Ends the actor's own membership, like `remove_member`. Needs no permission: everyone may leave.
 
     Raises:
-        Conflict: the studio would be left without an admin.
-        Forbidden: an API key asks, which acts for its person in the studio and not about the membership.
-        NotFound: it is somebody else's, or is there no more.
+        Conflict: the studio would have no admin.
+        Forbidden: `actor` is an API key, which must not change its person's membership.
+        NotFound: the membership belongs to another person, or does not exist any more.
     """
     with studio_scope(membership.studio_id):
         lock_studio(membership.studio_id)
@@ -138,27 +138,27 @@ def leave_studio(membership: Membership, *, actor: Actor) -> None:
         if mine is None or actor.kind is not ActorKind.USER:
             raise NotFound
         if actor.only is not None:
-            raise Forbidden("An API key does not leave a studio for its person.", code=Code.KEY_NOT_ENOUGH)
-        _keep_an_admin(mine, None)
+            raise Forbidden("An API key cannot leave a studio for its person.", code=Code.KEY_NOT_ENOUGH)
+        _require_other_admin(mine, None)
         _end_membership(mine, Act.MEMBER_LEFT, actor)
 
 
 def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
-    """Have a member sign in again before this studio opens, in every place, at once.
+    """Requires a member to sign in again before this studio opens, in all sessions, at once.
 
-    Sessions themselves go on: they belong to the person, and may be open in other studios.
+    The sessions themselves continue: they belong to the person, and may be open in other studios.
 
     Raises:
-        NotFound: there is no such member any more; or `actor` is a stranger.
+        NotFound: there is no such member any more, or `actor` has no access to the studio.
         Forbidden: `actor` may not manage people.
     """
     with studio_scope(membership.studio_id):
-        locked = _locked(membership, actor)
+        locked = _lock_member(membership, actor)
         locked.signin_not_before = timezone.now()
         locked.save(update_fields=["signin_not_before"])
         if studios_of_account(locked.user_id) <= {locked.studio_id}:
-            # Else whoever holds one of them sets a first password, and signs in again with that. A first password is the
-            # account's: where that belongs to another studio too, this one does not say who may set it.
+            # Otherwise the holder of a session could set a first password and sign in with it. If the account belongs to
+            # other studios too, this studio must not decide who may set its password.
             forbid_first_credential(locked.user)
         record_for(Act.MEMBER_SESSIONS_ENDED, locked, actor=actor, details={"user": str(locked.user_id)})
         tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
@@ -173,13 +173,13 @@ def join(
     ends_at: datetime | None = None,
     keep_key: str | None = None,
 ) -> Membership:
-    """Make a person a member; the caller has asked `access` and opened the scope.
+    """Makes a person a member. The caller has checked `access` and opened the scope.
 
-    Every way of joining leads here. Where the person has no password or passkey of their own, sessions that are open may
-    be somebody else's: an admin of a studio that the person belongs to can make a link and open it. So they end.
+    Every way of joining ends here. If the person has no credentials, their open sessions may belong to somebody else: an
+    admin of another of their studios can make a sign-in link and use it. So these sessions end.
 
     Args:
-        keep_key: the session in which the person joins, which goes on; None: there is none.
+        keep_key: the session in which the person joins, which stays; None: there is none.
 
     Raises:
         Conflict: the person is a member already.
@@ -187,8 +187,8 @@ def join(
     require_quota(Limit.MEMBERS, Membership.objects.count)
     membership = Membership(studio=studio, user=user, role=role, ends_at=ends_at)
     save_new(membership, "This person is a member already.")
-    # A link that another studio's admin may have made would open this studio as well, and so would the session of one
-    # that was opened. The lock is held to the end: who opens one at this moment does so before, or finds none.
+    # A sign-in link made by another studio's admin would open this studio too, and so would a session opened by it.
+    # The account stays locked until commit, so a link is either used before this, or deleted.
     end_signin_links(user)
     if lacks_own_signin(lock_account(user)):
         end_other_sessions(user, keep_key=keep_key, actor=JOB)
@@ -205,21 +205,21 @@ def join(
     return membership
 
 
-def _locked(membership: Membership, actor: Actor) -> Membership:
+def _lock_member(membership: Membership, actor: Actor) -> Membership:
     lock_people(actor, membership)
     found: Membership | None = Membership.objects.filter(pk=membership.pk).first()
     if found is None:
         raise NotFound("This person is no member any more.")
-    return found
+    raise NotFound("This person is not a member any more.")
 
 
 def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:
-    """Delete a membership with everything that hangs on it in its studio; the caller holds the studio's lock."""
+    """Deletes a membership and everything that depends on it in the studio. The caller holds the studio's lock."""
     user_id = membership.user_id
     Membership.objects.filter(pk=membership.pk).delete()
     rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
     end_guardianships_of(user_id, actor=actor)
-    # A key lends nothing now; it must not come to life again should the person come back.
+    # API keys do not work without the membership, but must not revive if the person returns.
     keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
     details = {"user": str(user_id), "role": str(membership.role), "rights": rights, "api_keys": keys}
     record_for(act, membership, actor=actor, details=details)
@@ -236,13 +236,13 @@ def _check_end(role: Role, ends_at: datetime | None) -> None:
     if ends_at is None:
         return
     if role == Role.ADMIN:
-        raise BadRequest("ends_at: an admin's membership has no end; give another role first.")
+        raise BadRequest("ends_at: an admin's membership has no end; change the role first.")
     if ends_at <= timezone.now():
-        raise BadRequest("ends_at: this moment is over; choose one that is yet to come.")
+        raise BadRequest("ends_at: choose a time in the future.")
 
 
-def _keep_an_admin(membership: Membership, role: Role | None) -> None:
-    """Raises unless somebody else who can sign in is an admin; the caller holds the studio's lock."""
+def _require_other_admin(membership: Membership, role: Role | None) -> None:
+    """Raises unless another active member is an admin. The caller holds the studio's lock."""
     others = members(timezone.now()).filter(role=Role.ADMIN).exclude(pk=membership.pk)
     if role != Role.ADMIN and membership.role == Role.ADMIN and not others.exists():
         raise Conflict(_LAST_ADMIN)

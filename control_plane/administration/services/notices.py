@@ -23,10 +23,10 @@ SUBJECTS = {
 
 
 def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
-    """Mail a member what an admin has just done, once this transaction is committed; call it after the event.
+    """Mails a member about an admin's change, after this transaction commits. Call it after the audit event.
 
-    Not what the person did themselves, nor what a provider's groups or a job did. A mail server that is down undoes
-    nothing, and an admin who does it again and again sends a few mails, not one for each (`rate_limits.may_mail`).
+    Not for the person's own changes, nor for those of provider groups and jobs. A mail server that is down undoes
+    nothing. Repeated changes send only a few mails (`rate_limits.may_mail`).
     """
     if not mail.has_server() or actor.kind is not ActorKind.USER or actor.id == membership.user_id:
         return
@@ -42,7 +42,7 @@ def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
     subject = SUBJECTS[act].format(studio=studio.name)
     address = membership.user.email
 
-    # A function and no partial: where it fails, Django logs its `__qualname__`.
+    # A function, not a partial: when it fails, Django logs its `__qualname__`.
     def send() -> None:
         mail.send(address, subject, TEMPLATE, context)
 
@@ -50,11 +50,11 @@ def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
 
 
 def tell_admins(studio: Studio, subject: str, lines: Sequence[str]) -> None:
-    """Mails each admin of the studio in scope, once this transaction is committed.
+    """Mails each admin of the studio in scope, after this transaction commits.
 
     A mail server that is down undoes nothing.
     """
-    subject = " ".join(subject.split())  # a line break would be a second header
+    subject = " ".join(subject.split())  # a line break would start another header
     for address in members(timezone.now()).filter(role=Role.ADMIN).values_list("user__email", flat=True):
         message = EmailMessage(subject, "\n".join(lines), to=[address])
         transaction.on_commit(message.send, robust=True)

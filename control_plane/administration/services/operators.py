@@ -1,4 +1,4 @@
-"""Writes of platform operators: who is one, and a new studio, handed to its first admin by invitation."""
+"""Writes of platform operators: make and revoke one, and create a studio whose first admin is invited."""
 
 from uuid import UUID
 
@@ -30,14 +30,14 @@ JOB = Actor.system("administration.operators")
 
 
 def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User:
-    """Makes whoever has an address a platform operator, with a new account where there is none; returns the person.
+    """Makes a person a platform operator, with a new account if needed; returns the person.
 
-    That opens no studio: for that, and for the operator's pages, the account first has to get a second factor.
+    This opens no studio. Break-glass access and the operator pages need a second factor on the account first.
 
     Raises:
         Forbidden: `actor` is not the platform itself.
-        BadRequest: it is no e-mail address.
-        Conflict: the account is switched off.
+        BadRequest: it is not an e-mail address.
+        Conflict: the account is disabled.
     """
     _require_platform(actor)
     with transaction.atomic():
@@ -46,24 +46,24 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
         )
         user = lock_account(found)
         if not user.is_active:
-            raise Conflict("This account is switched off.")
+            raise Conflict("This account is disabled.")
         if user.is_operator:
             return user
         if not has_proven_address(user):
-            # Whoever made it may have put a password or a passkey of their own into it.
+            # The person who registered the account may have set a password or added a passkey.
             claim_address(user, actor=actor)
         user.is_operator = True
         user.save(update_fields=["is_operator"])
-        # A session that runs may be one for which a studio's identity provider alone vouches.
+        # A current session may be one that only a studio's identity provider vouches for.
         end_other_sessions(user, keep_key=None, actor=actor)
-        # Nor may a link open the account that a studio's admin made when it was worth no more than the studio.
+        # A studio's admin may have made a link while the account was still limited to that studio.
         end_signin_links(user)
         record_for(Act.OPERATOR_MADE, user, actor=actor)
     return user
 
 
 def end_operator(user: User, *, actor: Actor) -> None:
-    """Ends that somebody is a platform operator, with every visit of theirs, at once; where they are none, all is well.
+    """Revokes a platform operator and ends all their break-glass access, at once. Idempotent.
 
     Raises:
         Forbidden: `actor` is not the platform itself.
@@ -73,8 +73,8 @@ def end_operator(user: User, *, actor: Actor) -> None:
         if User.objects.filter(pk=user.pk, is_operator=True).update(is_operator=False):
             record_for(Act.OPERATOR_ENDED, user, actor=actor)
     user.is_operator = False
-    # Their visits count for nothing from here on, and must not again should the person become an operator once more.
-    # Each in a transaction of its own: an entry holds the end of its studio's chain until then.
+    # Break-glass access does not count without the operator flag, but it must not revive if the person becomes an
+    # operator again. One transaction each, because an audit event locks its studio's chain until the commit.
     user_id = UUID(str(user.pk))
     with user_scope(user_id):
         left = list(BreakGlass.own.filter(closed_at__isnull=True, ends_at__gt=timezone.now()))
@@ -82,20 +82,22 @@ def end_operator(user: User, *, actor: Actor) -> None:
         close_break_glass(glass, actor=actor)
 
 
-def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, actor: Actor) -> Offer:
-    """Makes a studio with its keys and invites its first admin; the operator gets no right in it.
+def create_studio_with_invitation(
+    *, slug: str, name: str, time_zone: str, admin_address: str, actor: Actor
+) -> Offer:
+    """Creates a studio with its keys and invites its first admin; gives the operator no permission in it.
 
     Raises:
         NotFound, Forbidden: as `require_operator`.
         BadRequest: a value breaks a rule.
         Conflict: the slug is taken.
-        Unavailable: the invitation could not be mailed; no studio was made.
+        Unavailable: the invitation could not be mailed; no studio was created.
     """
     operator = require_operator(actor)
     with transaction.atomic():
         studio = create_studio(slug=slug, name=name, time_zone=time_zone, actor=JOB)
         offer = invite(studio, admin_address, Role.ADMIN, actor=JOB)
-        # The studio's own chain tells of the platform; which operator it was stands in the platform's.
+        # The studio's own chain names the platform; the platform's chain names the operator.
         record(
             Act.STUDIO_CREATED,
             actor=operator.actor,
@@ -108,4 +110,4 @@ def found_studio(*, slug: str, name: str, time_zone: str, admin_address: str, ac
 
 def _require_platform(actor: Actor) -> None:
     if actor.kind is not ActorKind.SYSTEM:
-        raise Forbidden("Only whoever runs the server makes operators, or ends that they are.")
+        raise Forbidden("Only the administrator of the server makes or revokes operators.")

@@ -1,8 +1,8 @@
-"""A new sign-in link for a member who has nothing to sign in with, made by an admin where no mail can be sent.
+"""Sign-in links that an admin makes for a member without credentials, when the server cannot send mail.
 
-A link opens the account, not the studio: whoever made it could use it, and set a password. So it is made only where the
-account is worth no more than the membership in this studio: no password, passkey or app of the person's own, no other
-studio, no part in running the platform. Why it is refused is not told apart: an admin must not learn of other studios.
+A link opens the whole account, and the admin could use it to set a password. So it is made only for an account that
+is limited to this studio: no password, passkey or app, no other studio, not an operator. A refusal does not say which
+of these applies, because an admin must not learn about other studios.
 """
 
 from allauth.mfa.models import Authenticator
@@ -24,25 +24,25 @@ from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
 
 REFUSED = (
-    "No link can be made for this person: they can sign in already, or their account holds more than this studio."
-    " If they cannot sign in, the person who runs this server can make a link."
+    "No link can be created for this person: they can sign in already, or their account is not limited to this studio."
+    " If they cannot sign in, the operator of this server can create a link."
 )
 
 
-def make_member_link(membership: Membership, *, actor: Actor) -> str:
-    """Return a link that signs a member in once, within 15 minutes; links made before work no more.
+def create_member_link(membership: Membership, *, actor: Actor) -> str:
+    """Returns a link that signs a member in once, within 15 minutes; earlier links stop working.
 
     Raises:
-        Conflict: mail works here, so the person has a link mailed; or the account is one that no studio may open, and
-            the text does not say why.
+        Conflict: mail works, so the person can request a link; or the account is not limited to this studio, which the
+            message does not say.
         Forbidden: `actor` may not manage people, or is an API key.
-        NotFound: there is no such member in force; or `actor` is a stranger.
-        TooManyRequests: too many were made within an hour.
+        NotFound: there is no such active member, or `actor` has no access to the studio.
+        TooManyRequests: too many were created within an hour.
     """
     with studio_scope(membership.studio_id):
         lock_people(actor, membership)
         if actor.only is not None or actor.kind is not ActorKind.USER:
-            raise Forbidden("A sign-in link is made by a person who is signed in.", code=Code.KEY_NOT_ENOUGH)
+            raise Forbidden("Only a signed-in person can create a sign-in link.", code=Code.KEY_NOT_ENOUGH)
         member: Membership | None = (
             members(timezone.now()).filter(pk=membership.pk).select_related("user").first()
         )
@@ -50,11 +50,11 @@ def make_member_link(membership: Membership, *, actor: Actor) -> str:
             raise NotFound
         if mail.has_server():
             raise Conflict(
-                "This server sends mail: the person presses “Forgot your password?” on the sign-in page."
+                "This server sends mail: the person can choose “Forgot your password?” on the sign-in page."
             )
         require_rate(Act.MEMBER_LINK_MADE, actor=actor)
-        # Held to the commit: who gives the account a password meanwhile waits, and then deletes this link.
-        if not is_worth_no_more(lock_account(member.user), studios=frozenset({member.studio_id})):
+        # Held until commit: a transaction that gives the account a password meanwhile waits, then deletes this link.
+        if not is_limited_to(lock_account(member.user), studios=frozenset({member.studio_id})):
             raise Conflict(REFUSED)
         end_signin_links(member.user)
         link = create_signin_link(member.user, actor=actor)
@@ -62,8 +62,8 @@ def make_member_link(membership: Membership, *, actor: Actor) -> str:
     return link
 
 
-def is_worth_no_more(user: User, *, studios: frozenset[object]) -> bool:
-    """Say whether an account holds nothing of its person's own, and belongs nowhere but to some of `studios`."""
+def is_limited_to(user: User, *, studios: frozenset[object]) -> bool:
+    """Returns whether an account has no credentials and no memberships except in `studios`."""
     if user.has_usable_password() or user.is_operator or user.is_superuser:
         return False
     if Authenticator.objects.filter(user=user).exists() or SocialAccount.objects.filter(user=user).exists():

@@ -1,4 +1,4 @@
-"""Writes of tenancy: studios and rooms."""
+"""Writes of studios and rooms."""
 
 from control_plane.access import access
 from control_plane.accounts.models import User
@@ -21,7 +21,7 @@ STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
 def create_studio(
     *, slug: str, name: str, actor: Actor, admin: User | None = None, time_zone: str = "UTC", accent: str = ""
 ) -> Studio:
-    """Makes a studio with its keys, and its first admin where given. Only the platform itself may.
+    """Creates a studio with its keys, and its first admin if given. For the platform only.
 
     Raises:
         Forbidden: `actor` is not the system.
@@ -29,12 +29,12 @@ def create_studio(
         Conflict: the slug is taken.
     """
     if actor.kind is not ActorKind.SYSTEM:
-        raise Forbidden("Only the platform makes studios.")
+        raise Forbidden("Only the platform creates studios.")
     studio = Studio(slug=slug, name=name, time_zone=time_zone)
     if accent:
         studio.accent = accent
     with studio_scope(studio.id):
-        save_new(studio, f"There is a studio at {slug!r} already.")
+        save_new(studio, f"There is already a studio at {slug!r}.")
         key = keyring.new_generation(studio)
         key.save()
         record_for(Act.STUDIO_CREATED, studio, actor=actor)
@@ -45,7 +45,7 @@ def create_studio(
 
 
 def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
-    """Changes name, time zone or accent.
+    """Changes the name, time zone or accent of a studio.
 
     Raises:
         BadRequest: an unknown field, or a value that breaks a rule.
@@ -65,19 +65,19 @@ def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
 
 
 def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
-    """Makes a room.
+    """Creates a room.
 
     Raises:
         BadRequest: the name is empty or too long.
-        Conflict: the studio has a room of this name.
+        Conflict: the studio has a room with this name.
         NotFound, Forbidden: `actor` may not manage rooms.
-        TooManyRequests: too many were made within an hour.
+        TooManyRequests: too many were created within an hour.
     """
     room = Room(studio=studio, name=clean_name(name))
     with studio_scope(studio.id):
         access.require(actor, access.Action.MANAGE_ROOMS, studio)
         require_rate(Act.ROOM_CREATED, actor=actor)
-        save_new(room, f"There is a room called {name!r} already.")
+        save_new(room, f"There is already a room called {name!r}.")
         record_for(Act.ROOM_CREATED, room, actor=actor)
     return room
 
@@ -87,13 +87,13 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
 
     Raises:
         BadRequest: the name is empty or too long.
-        Conflict: the studio has a room of this name.
+        Conflict: the studio has a room with this name.
         NotFound, Forbidden: `actor` may not manage rooms.
     """
     with studio_scope(room.studio_id):
         access.require(actor, access.Action.MANAGE_ROOMS, room)
         room.name = clean_name(name)
         check(room)
-        unless_taken(lambda: room.save(update_fields=["name"]), f"There is a room called {name!r} already.")
+        unless_taken(lambda: room.save(update_fields=["name"]), f"There is already a room called {name!r}.")
         record_for(Act.ROOM_CHANGED, room, actor=actor, details={"fields": ["name"]})
     return room

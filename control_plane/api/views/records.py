@@ -13,7 +13,7 @@ from control_plane.api.resource import Resource, validated
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.words import Category
 from control_plane.common.errors import BadRequest
-from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
+from control_plane.compliance.search import AuditQuery, decode_cursor, encode_cursor, search
 from control_plane.recordings.plan_usage import limit_usages
 
 
@@ -44,7 +44,7 @@ class AuditLog(Resource):
         values = validated(AuditSearchForm, asked)
         if "category" in values:
             values["category"] = Category(values["category"])
-        question = Question(**values)
+        question = AuditQuery(**values)
         note_read(Act.AUDIT_READ, self.studio, actor=self.actor, **question.facts())
         place = decode_cursor(before) if before else None
         page = search(question, reader=self.actor, before=place, size=limit)

@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('place', models.CharField(editable=False, max_length=200)),
+                ('sink', models.CharField(editable=False, max_length=200)),
                 ('checkpoint', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='compliance.checkpoint')),
             ],
             options={
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='WatchCursor',
+            name='AnomalyCursor',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='WatchRules',
+            name='AnomalyThresholds',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
-                'verbose_name_plural': 'watch rules',
+                'verbose_name_plural': 'anomaly thresholds',
                 'abstract': False,
                 'base_manager_name': 'objects',
             },
@@ -150,18 +150,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='checkpointcopy',
-            constraint=models.UniqueConstraint(fields=('checkpoint', 'place'), name='compliance_copy_once'),
+            constraint=models.UniqueConstraint(fields=('checkpoint', 'sink'), name='compliance_copy_once'),
         ),
         migrations.AddConstraint(
             model_name='knownnetwork',
             constraint=models.UniqueConstraint(fields=('studio', 'person_id', 'network'), name='compliance_network_once'),
         ),
         migrations.AddConstraint(
-            model_name='watchcursor',
-            constraint=models.UniqueConstraint(fields=('studio',), name='compliance_watch_cursor_once'),
+            model_name='anomalycursor',
+            constraint=models.UniqueConstraint(fields=('studio',), name='compliance_anomaly_cursor_once'),
         ),
         migrations.AddConstraint(
-            model_name='watchrules',
-            constraint=models.UniqueConstraint(fields=('studio',), name='compliance_watch_rules_once'),
+            model_name='anomalythresholds',
+            constraint=models.UniqueConstraint(fields=('studio',), name='compliance_anomaly_thresholds_once'),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Row security on every table of compliance, and tables that are only added to."""
+"""Row security on every table of compliance, and append-only tables."""
 
 from typing import ClassVar
 
@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     operations: ClassVar = [
         ForceRowSecurity("Checkpoint", writable=OPEN),
         ForceRowSecurity("CheckpointCopy", writable=OPEN),
-        ForceRowSecurity("WatchRules"),
-        ForceRowSecurity("WatchCursor"),
+        ForceRowSecurity("AnomalyThresholds"),
+        ForceRowSecurity("AnomalyCursor"),
         ForceRowSecurity("KnownNetwork"),
         ForceRowSecurity("Alert"),
         ForceRowSecurity("AlertAcknowledgement"),

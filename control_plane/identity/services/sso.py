@@ -14,8 +14,8 @@ from control_plane.administration.services.members import (
     change_role,
     join,
     remove_member,
-    set_aside,
     set_membership_end,
+    suspend_membership,
 )
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
@@ -159,7 +159,7 @@ def _last_confirmed_at(provided: ProvidedMembership) -> datetime:
 
 def _lapse(provided: ProvidedMembership, now: datetime) -> bool:
     try:
-        set_aside(provided.membership, now, actor=JOB)
+        suspend_membership(provided.membership, now, actor=JOB)
     except Conflict:
         return False
     ProvidedMembership.objects.filter(pk=provided.pk).update(lapsed_at=now)

@@ -17,9 +17,14 @@ from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action
 from control_plane.common.errors import BadRequest, Conflict, NotFound
-from control_plane.compliance.anomaly_alerts import LIMIT_FIELDS, acknowledge, change_limits, limits_of
-from control_plane.compliance.anomaly_rules import RULE_LABELS, Limits
-from control_plane.compliance.models import Alert, WatchRules
+from control_plane.compliance.anomaly_alerts import (
+    THRESHOLD_FIELDS,
+    acknowledge,
+    change_thresholds,
+    thresholds_of,
+)
+from control_plane.compliance.anomaly_rules import RULE_LABELS, Thresholds
+from control_plane.compliance.models import Alert, AnomalyThresholds
 from control_plane.compliance.name_lookup import NameLookup
 from control_plane.portal.page import actor_of, studio_page
 
@@ -31,8 +36,8 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
     """Form of the thresholds above which a read is unusual."""
 
     class Meta:
-        model = WatchRules
-        fields = LIMIT_FIELDS
+        model = AnomalyThresholds
+        fields = THRESHOLD_FIELDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,14 +91,14 @@ def alert_rules(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows and changes the alert rules."""
     actor = actor_of(request)
     access.require(actor, access.Action.MANAGE_POLICY, request.studio)
-    now = limits_of(request.studio.id)
-    before = {name: getattr(now, name) for name in LIMIT_FIELDS}
+    now = thresholds_of(request.studio.id)
+    before = {name: getattr(now, name) for name in THRESHOLD_FIELDS}
     form = LimitsForm(request.POST or None, initial=before)
     if request.method == "POST" and form.is_valid():
         try:
-            change_limits(
+            change_thresholds(
                 request.studio,
-                Limits(**{name: form.cleaned_data[name] for name in LIMIT_FIELDS}),
+                Thresholds(**{name: form.cleaned_data[name] for name in THRESHOLD_FIELDS}),
                 actor=actor,
             )
         except BadRequest as error:

@@ -24,7 +24,7 @@ from control_plane.common.errors import BadRequest, NotFound
 from control_plane.compliance.checkpointing import checkpoint_status, receipts
 from control_plane.compliance.exporting import CONTENT_TYPES, Form, export_log
 from control_plane.compliance.footage_access_report import as_csv, report_footage_access
-from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
+from control_plane.compliance.search import AuditQuery, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
 from control_plane.people.models import Dancer
 from control_plane.portal.page import actor_of, studio_page
@@ -67,7 +67,7 @@ class SearchForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["person"].choices = [("", "Anyone"), *people]  # type: ignore[attr-defined]
 
-    def question(self, zone: zoneinfo.ZoneInfo) -> Question:
+    def question(self, zone: zoneinfo.ZoneInfo) -> AuditQuery:
         """Returns the search of the form; days are in the studio's time zone.
 
         Raises:
@@ -78,7 +78,7 @@ class SearchForm(forms.Form):
                 "; ".join(f"{name}: {' '.join(map(str, text))}" for name, text in self.errors.items())
             )
         values = self.cleaned_data
-        return Question(
+        return AuditQuery(
             person_id=UUID(values["person"]) if values["person"] else None,
             thing=values["thing"].strip(),
             action=values["action"],

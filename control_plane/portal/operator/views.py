@@ -114,7 +114,9 @@ def add_studio(request: HttpRequest) -> HttpResponse:
     form = NewStudioForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            offer = administration_services.found_studio(**form.cleaned_data, actor=actor_of(request))
+            offer = administration_services.create_studio_with_invitation(
+                **form.cleaned_data, actor=actor_of(request)
+            )
         except (BadRequest, Conflict, Unavailable) as error:
             form.add_error(None, error.detail)
         else:

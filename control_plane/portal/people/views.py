@@ -17,7 +17,7 @@ from control_plane.access import access, roles
 from control_plane.access.reads import note_offered, note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.administration import services
-from control_plane.administration.services.signin_links import make_member_link
+from control_plane.administration.services.signin_links import create_member_link
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
@@ -168,7 +168,7 @@ def make_link(request: StudioRequest, slug: str, membership_id: UUID) -> HttpRes
     actor = actor_of(request)
     member = member_for(actor, membership_id)
     try:
-        link = make_member_link(member, actor=actor)
+        link = create_member_link(member, actor=actor)
     except (Conflict, TooManyRequests) as error:
         messages.error(request, error.detail)
         return redirect("portal:person", slug, membership_id)

@@ -1,4 +1,4 @@
-"""Row security on every table of tenancy, with what can be read before a studio is in scope."""
+"""Row security on every table of tenancy, and the rows that may be read before a studio is in scope."""
 
 from typing import ClassVar
 
@@ -25,11 +25,11 @@ class Migration(migrations.Migration):
             "Membership",
             reach=[
                 Reach("own_membership", f"user_id = {USER}"),
-                # Whether an account belongs to another studio: asked before a link is made that would open all of it.
+                # Whether an account belongs to another studio; checked before a sign-in link for it is created.
                 Reach("by_account", f"user_id = {setting('account_memberships')}"),
             ],
         ),
-        # Whoever holds the link may find the invitation that it belongs to.
+        # The holder of an invitation link may read that invitation.
         ForceRowSecurity(
             "Invitation",
             reach=[Reach("by_hash", f"encode(token_sha256, 'hex') = {setting('invitation_hash', 'text')}")],

@@ -20,7 +20,7 @@ from control_plane.accounts.models import SigninLink
 from control_plane.accounts.services import create_signin_link
 from control_plane.administration import services
 from control_plane.administration.services import signin_links
-from control_plane.administration.services.signin_links import is_worth_no_more, make_member_link
+from control_plane.administration.services.signin_links import create_member_link, is_limited_to
 from control_plane.tenancy.models import Role
 from tests.control_plane.accounts.test_factors import KEY
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in
@@ -99,14 +99,14 @@ def test_no_link_is_left_that_was_made_while_the_account_became_worth_more(
     asked, go_on = Event(), Event()
 
     def held(*args: Any, **kwargs: Any) -> bool:
-        answer = is_worth_no_more(*args, **kwargs)
+        answer = is_limited_to(*args, **kwargs)
         asked.set()
         assert go_on.wait(TIMEOUT_S)
         return answer
 
-    monkeypatch.setattr(signin_links, "is_worth_no_more", held)
+    monkeypatch.setattr(signin_links, "is_limited_to", held)
     with ThreadPoolExecutor(2) as pool:
-        made = pool.submit(on_own_connection, lambda: make_member_link(member, actor=cast.alice.actor))
+        made = pool.submit(on_own_connection, lambda: create_member_link(member, actor=cast.alice.actor))
         try:
             assert asked.wait(TIMEOUT_S)
             changed = pool.submit(on_own_connection, write)
@@ -121,7 +121,7 @@ def test_no_link_is_left_that_was_made_while_the_account_became_worth_more(
 def test_no_session_is_left_that_began_while_the_person_joined_elsewhere(
     committed: Cast, elsewhere: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = make_member_link(committed.membership(committed.vera), actor=committed.alice.actor)
+    link = create_member_link(committed.membership(committed.vera), actor=committed.alice.actor)
     joins = join_elsewhere(committed, elsewhere)
     joined: list[Future[None]] = []
 

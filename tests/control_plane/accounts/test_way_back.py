@@ -20,7 +20,7 @@ from control_plane.accounts.services import create_signin_link, create_user, ren
 from control_plane.administration import services
 from control_plane.administration.services.invitations import accept, invite
 from control_plane.administration.services.operators import make_operator
-from control_plane.administration.services.signin_links import REFUSED, make_member_link
+from control_plane.administration.services.signin_links import REFUSED, create_member_link
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
@@ -164,7 +164,7 @@ def test_a_session_that_an_admin_ended_sets_no_first_password(cast: Cast, no_mai
     assert BANNER not in thief.get("/?all=1").content.decode()
     cast.vera.refresh_from_db()
     assert not cast.vera.has_usable_password()
-    owner, where = use(make_member_link(cast.membership(cast.vera), actor=cast.alice.actor))
+    owner, where = use(create_member_link(cast.membership(cast.vera), actor=cast.alice.actor))
     assert owner.post(where, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 302
     assert owner.get(classes(cast)).status_code == 200
 
@@ -273,7 +273,7 @@ def test_no_link_opens_more_than_the_studio_and_why_is_not_told(
     """A link opens the account: where that is more than this studio's, its admins do not get one."""
     more(cast, other, cast.vera)
     with pytest.raises(Conflict) as refused:
-        make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+        create_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
     assert refused.value.detail == REFUSED, "each reason reads alike: one of them is another studio"
     assert not SigninLink.objects.exists()
     answer = enter(cast.alice).post(f"{person_page(cast, cast.vera)}sign-in-link/", follow=True)
@@ -281,10 +281,10 @@ def test_no_link_opens_more_than_the_studio_and_why_is_not_told(
 
 
 def test_a_link_is_void_once_the_account_is_worth_more(cast: Cast, other: Cast, no_mail: None) -> None:
-    link = make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+    link = create_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
     services.add_member(other.studio, cast.vera, Role.VIEWER, actor=SETUP)
     assert Client().post("/accounts/link/", {"token": link.partition("token=")[2]}).status_code == 410
-    link = make_member_link(cast.membership(cast.ivan), actor=cast.alice.actor)
+    link = create_member_link(cast.membership(cast.ivan), actor=cast.alice.actor)
     client, where = use(create_signin_link(cast.ivan, actor=SETUP))
     client.post(where, {"password1": PASSWORD, "password2": PASSWORD})
     assert Client().post("/accounts/link/", {"token": link.partition("token=")[2]}).status_code == 410
@@ -326,7 +326,7 @@ def test_a_session_of_a_link_ends_once_the_account_is_worth_more(
 ) -> None:
     """An admin opens the link that was made for a member, who joins another studio then: it is not open to the admin."""
     owner, where = use(create_signin_link(cast.vera, actor=SETUP))
-    thief, _ = use(make_member_link(cast.membership(cast.vera), actor=cast.alice.actor))
+    thief, _ = use(create_member_link(cast.membership(cast.vera), actor=cast.alice.actor))
     assert is_in(thief)
     join(cast, other, owner, cast.vera)
     assert not is_in(thief)
@@ -346,14 +346,14 @@ def test_a_person_with_an_own_way_in_stays_signed_in_everywhere(cast: Cast, othe
 
 
 def test_a_link_is_void_once_the_account_is_an_operators(cast: Cast, no_mail: None) -> None:
-    link = make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+    link = create_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
     make_operator(cast.vera.email, actor=SETUP)
     assert Client().post("/accounts/link/", {"token": link.partition("token=")[2]}).status_code == 410
 
 
 def test_a_new_link_ends_the_one_before(cast: Cast, no_mail: None) -> None:
-    first = make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
-    second = make_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+    first = create_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
+    second = create_member_link(cast.membership(cast.vera), actor=cast.alice.actor)
     assert Client().post("/accounts/link/", {"token": first.partition("token=")[2]}).status_code == 410
     use(second)
 
@@ -370,13 +370,13 @@ def test_who_may_not_manage_people_makes_no_link(cast: Cast, other: Cast, no_mai
     member = cast.membership(cast.vera)
     for actor, refusal in ((cast.ivan.actor, Forbidden), (other.alice.actor, NotFound), (SETUP, Forbidden)):
         with pytest.raises(refusal):
-            make_member_link(member, actor=actor)
+            create_member_link(member, actor=actor)
     key, _ = services_key(cast)
     with pytest.raises(Forbidden):
-        make_member_link(member, actor=actor_of(key))
+        create_member_link(member, actor=actor_of(key))
     services.set_membership_end(member, timezone.now() + timedelta(minutes=1), actor=cast.alice.actor)
     with time_machine.travel(timezone.now() + timedelta(minutes=2)), pytest.raises(NotFound):
-        make_member_link(member, actor=cast.alice.actor)
+        create_member_link(member, actor=cast.alice.actor)
     assert not SigninLink.objects.exists()
 
 

@@ -27,9 +27,9 @@ def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
         stderr=words,
     )
     told = words.getvalue()
-    assert f"Made the studio Left Foot, with its keys: {settings.PUBLIC_URL}/studio/left-foot/" in told
-    assert "Its first admin is owner@example.org (an account was made)." in told
-    assert "What to do next: open the link below" in told
+    assert f"Created the studio Left Foot, with its keys: {settings.PUBLIC_URL}/studio/left-foot/" in told
+    assert "Its first admin is owner@example.org (a new account)." in told
+    assert "Next: open the link below" in told
     assert "once, within 15 min" in told
     assert "threedance sign-in-link owner@example.org" in told
     owner = use_signin_link(parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0])
@@ -67,7 +67,7 @@ def test_a_slug_that_is_taken_and_an_account_that_is_switched_off_make_nothing(d
         call_command("create_studio", "one", "--admin", "b@example.org")
     assert "another slug" in refused.value.hint
     User.objects.update(is_active=False)
-    with pytest.raises(Refused, match="switched off"):
+    with pytest.raises(Refused, match="disabled"):
         call_command("create_studio", "three", "--admin", "a@example.org")
     assert studio_ids("test") == before
     assert User.objects.count() == 1

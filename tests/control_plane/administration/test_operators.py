@@ -127,16 +127,16 @@ def test_the_commands_say_what_is_wrong_and_make_nothing(cast: Cast) -> None:
     with pytest.raises(CommandError, match="no account"):
         call_command("end_operator", "nobody@example.org")
     User.objects.filter(pk=cast.sam.pk).update(is_active=False)
-    with pytest.raises(Conflict, match="switched off"):
+    with pytest.raises(Conflict, match="disabled"):
         administration_services.make_operator(cast.sam.email, actor=SETUP)
 
 
 def test_the_command_says_what_it_made_and_what_to_do_next(cast: Cast) -> None:
-    for address, account in ((ADDRESS, "Made an account"), (ADDRESS, "There was an account")):
+    for address, account in ((ADDRESS, "Created an account"), (ADDRESS, "Using the existing account")):
         words = StringIO()
         call_command("create_operator", address, stdout=StringIO(), stderr=words)
-        assert f"{account} for {ADDRESS}. It is a platform operator's." in words.getvalue()
-        assert "once it has a passkey or an authenticator app" in words.getvalue()
+        assert f"{account} for {ADDRESS}. It belongs to a platform operator now." in words.getvalue()
+        assert "need a passkey or an authenticator app" in words.getvalue()
         assert "once, within 15 min" in words.getvalue()
 
 

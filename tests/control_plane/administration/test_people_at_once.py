@@ -229,7 +229,7 @@ def test_a_member_changed_by_a_page_that_is_old_is_read_anew(cast: Cast) -> None
         administration_services.remove_member(stale, actor=cast.ivan.actor)
     gone = cast.membership(cast.vera)
     administration_services.remove_member(gone, actor=cast.ivan.actor)
-    with pytest.raises(NotFound, match="no member any more"):
+    with pytest.raises(NotFound, match="not a member any more"):
         administration_services.change_role(gone, Role.VIEWER, actor=cast.ivan.actor)
 
 

@@ -20,14 +20,14 @@ from control_plane.common.scoping import studio_scope
 from control_plane.compliance import anomaly_alerts
 from control_plane.compliance.anomaly_alerts import (
     acknowledge,
-    change_limits,
+    change_thresholds,
     detect_anomalies,
-    limits_of,
     mail_alerts,
+    thresholds_of,
 )
-from control_plane.compliance.anomaly_rules import Limits, Rule
-from control_plane.compliance.models import Alert, AlertNotice, WatchCursor
-from control_plane.compliance.tasks import watch_reads
+from control_plane.compliance.anomaly_rules import Rule, Thresholds
+from control_plane.compliance.models import Alert, AlertNotice, AnomalyCursor
+from control_plane.compliance.tasks import detect_anomalies_everywhere
 from control_plane.people.models import Relation
 from control_plane.people.services import start_guardianship
 from control_plane.recordings.playback.view_sessions import touch_replay
@@ -73,7 +73,7 @@ def test_a_burst_is_one_alert_however_often_it_is_looked_at(cast: Cast) -> None:
         alert = Alert.objects.get()
         assert (alert.person_id, alert.facts["count"]) == (cast.vera.id, 13)
         assert Entry.objects.filter(action="alert.raised").count() == 1
-        assert WatchCursor.objects.get().sequence <= Entry.objects.order_by("-sequence")[0].sequence
+        assert AnomalyCursor.objects.get().sequence <= Entry.objects.order_by("-sequence")[0].sequence
 
 
 def test_the_cursor_never_goes_past_what_was_looked_at(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_the_cursor_never_goes_past_what_was_looked_at(cast: Cast, monkeypatch: 
     for _ in range(40):
         watch(cast)
     with studio_scope(cast.studio.id):
-        assert WatchCursor.objects.get().sequence == Entry.objects.order_by("-sequence")[0].sequence
+        assert AnomalyCursor.objects.get().sequence == Entry.objects.order_by("-sequence")[0].sequence
 
 
 def test_a_family_that_watches_a_class_of_others_is_noticed(cast: Cast, lesson: Lesson) -> None:
@@ -141,25 +141,25 @@ def test_admins_get_one_mail_for_all_and_not_one_for_each(cast: Cast, other: Cas
         for user in (cast.vera, cast.ivan):
             for number in range(13):
                 look(cast, user, str(number))
-        watch_reads()
+        detect_anomalies_everywhere()
         assert len(mail.outbox) == 1
         message = mail.outbox[0]
         assert message.bcc == [cast.alice.email]
         assert "2 alerts" in message.subject
         assert "Vera" not in message.body
         assert f"/studio/{cast.studio.slug}/alerts/" in message.body
-        watch_reads()
+        detect_anomalies_everywhere()
         look(cast, cast.vera, "x", Action.AUDIT_EXPORTED)
         clock.shift(timedelta(minutes=5))
         for number in range(6):
             look(cast, cast.vera, str(number), Action.AUDIT_EXPORTED)
-        watch_reads()
+        detect_anomalies_everywhere()
         assert len(mail.outbox) == 1, "the next mail waits"
         clock.shift(timedelta(minutes=11))
-        watch_reads()
+        detect_anomalies_everywhere()
         assert len(mail.outbox) == 2
         assert "1 alert at" in mail.outbox[1].subject
-        watch_reads()
+        detect_anomalies_everywhere()
         assert len(mail.outbox) == 2
 
 
@@ -172,7 +172,7 @@ def test_a_mail_server_that_refuses_loses_no_alert(cast: Cast, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr("django.core.mail.EmailMessage.send", refuse)
         with pytest.raises(SweepIncomplete):
-            watch_reads()
+            detect_anomalies_everywhere()
     with studio_scope(cast.studio.id):
         assert Alert.objects.filter(rule=Rule.MANY_CLASSES).count() == 1
         assert AlertNotice.objects.count() == 0
@@ -181,22 +181,22 @@ def test_a_mail_server_that_refuses_loses_no_alert(cast: Cast, monkeypatch: pyte
 
 
 def test_limits_are_the_studios_own_and_changing_them_is_put_down(cast: Cast, other: Cast) -> None:
-    change_limits(cast.studio, Limits(classes_per_hour=2, watch_nights=False), actor=cast.alice.actor)
+    change_thresholds(cast.studio, Thresholds(classes_per_hour=2, watch_nights=False), actor=cast.alice.actor)
     for number in range(3):
         look(cast, cast.vera, str(number))
         look(other, other.vera, str(number))
     assert watch(cast) == ["many_classes"]
     with studio_scope(other.studio.id):
-        assert limits_of(other.studio.id) == Limits()
+        assert thresholds_of(other.studio.id) == Thresholds()
     with studio_scope(cast.studio.id):
         entry = Entry.objects.get(action="watch.changed")
     assert entry.details == {
         "classes_per_hour": {"from": 12, "to": 2}, "watch_nights": {"from": True, "to": False},
     }  # fmt: skip
     with pytest.raises(Forbidden):
-        change_limits(cast.studio, Limits(), actor=cast.ivan.actor)
+        change_thresholds(cast.studio, Thresholds(), actor=cast.ivan.actor)
     with pytest.raises(BadRequest, match="night_from_hour"):
-        change_limits(cast.studio, Limits(night_from_hour=24), actor=cast.alice.actor)
+        change_thresholds(cast.studio, Thresholds(night_from_hour=24), actor=cast.alice.actor)
 
 
 def test_an_alert_is_looked_into_once_and_never_changed(cast: Cast) -> None:
@@ -246,7 +246,7 @@ def test_the_pages_are_for_those_who_decide_about_policy(cast: Cast, other: Cast
     assert as_person(cast.alice).post(address, posted | {"night_to_hour": "99"}).status_code == 422
     assert as_person(cast.alice).post(address, posted).status_code == 302
     with studio_scope(cast.studio.id):
-        assert limits_of(cast.studio.id) == Limits(
+        assert thresholds_of(cast.studio.id) == Thresholds(
             classes_per_hour=4, night_from_hour=23, night_to_hour=5, failed_signins_per_hour=3, exports_per_hour=2,
             watch_nights=False, watch_networks=False, watch_other_families=False, watch_break_glass=False,
         )  # fmt: skip

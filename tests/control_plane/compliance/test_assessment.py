@@ -29,7 +29,7 @@ def test_it_counts_what_is_there(cast: Cast, lesson: Lesson) -> None:
     said = facts(found)
     assert said["Recorded classes"] == "1"
     assert said["Dancers"] == said["Minors (or year of birth unknown)"] == "2"
-    assert said["Who answers for them"] == "1"
+    assert said["People who answer for them"] == "1"
     assert "Nobody answers for 1 of the minors." in to_do(found)
     assert said["Guardian (1)"].endswith("once the roster is confirmed.")
     assert "Watch a recorded class." in said["Viewer (1)"]
@@ -39,11 +39,11 @@ def test_it_counts_what_is_there(cast: Cast, lesson: Lesson) -> None:
 def test_what_is_missing_is_to_do_until_it_is_there(cast: Cast) -> None:
     found = assess(cast.studio, actor=cast.alice.actor)
     assert "Require a second factor of admins." in to_do(found)
-    assert "The log has not been verified for a month." not in to_do(found), "the studio is new"
+    assert "The audit log has not been verified for a month." not in to_do(found), "the studio is new"
     assert "Checkpoints are late" not in to_do(found)
     with time_machine.travel(timezone.now() + timedelta(days=31), tick=False):
         found = assess(cast.studio, actor=cast.alice.actor)
-    assert "The log has not been verified for a month." in to_do(found)
+    assert "The audit log has not been verified for a month." in to_do(found)
     assert "Checkpoints are late" in to_do(found)
     with studio_scope(cast.studio.id):
         SigninPolicy.objects.update_or_create(
@@ -52,13 +52,13 @@ def test_what_is_missing_is_to_do_until_it_is_there(cast: Cast) -> None:
     call_command("audit_verify", "--studio", cast.studio.slug)
     found = assess(cast.studio, actor=cast.alice.actor)
     assert "Require a second factor of admins." not in to_do(found)
-    assert "The log has not been verified for a month." not in to_do(found)
+    assert "The audit log has not been verified for a month." not in to_do(found)
     assert facts(found)["Last verified"].endswith("unbroken")
 
 
 def test_what_is_not_built_is_said_not_to_be(cast: Cast) -> None:
-    assert "Retention by rule is not built yet" in to_do(assess(cast.studio, actor=cast.alice.actor))
-    assert "Consent is not built yet" in to_do(assess(cast.studio, actor=cast.alice.actor))
+    assert "There are no retention rules yet" in to_do(assess(cast.studio, actor=cast.alice.actor))
+    assert "Consent is not supported yet" in to_do(assess(cast.studio, actor=cast.alice.actor))
 
 
 def test_it_is_read_by_those_who_decide_and_reading_is_put_down(cast: Cast, other: Cast) -> None:

@@ -27,7 +27,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.exporting import Form, export_log
-from control_plane.compliance.search import Question, decode_cursor, encode_cursor, search
+from control_plane.compliance.search import AuditQuery, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
 from control_plane.tenancy.models import Role
 from shared.protocol.ids import new_id
@@ -45,7 +45,7 @@ def content_of(response: Any) -> bytes:
 
 def words(cast: Cast, **asked: Any) -> list[str]:
     with studio_scope(cast.studio.id):
-        return [row.words for row in search(Question(**asked), reader=cast.alice.actor).rows]
+        return [row.words for row in search(AuditQuery(**asked), reader=cast.alice.actor).rows]
 
 
 def last(cast: Cast, count: int = 1) -> list[Entry]:
@@ -164,13 +164,13 @@ def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> 
         Entry.objects.count()
         found, before, pages = [], None, 0
         while True:
-            page = search(Question(**asked), reader=cast.alice.actor, before=before, size=5)
+            page = search(AuditQuery(**asked), reader=cast.alice.actor, before=before, size=5)
             found += [row.sequence for row in page.rows]
             pages += 1
             if page.older is None:
                 break
             before = decode_cursor(encode_cursor(page.older))
-        everything = search(Question(**asked), reader=cast.alice.actor, size=1000)
+        everything = search(AuditQuery(**asked), reader=cast.alice.actor, size=1000)
     assert found == [row.sequence for row in everything.rows]
     assert len(found) == len(set(found)) >= 23
     assert pages == -(-len(found) // 5)
@@ -236,7 +236,7 @@ def test_an_export_is_verified_offline_and_put_on_record(
 
 def test_an_export_ends_where_the_right_to_it_does(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("control_plane.compliance.exporting.LINES", 2)
-    lines = export_log(cast.studio, Question(), Form.JSONL, actor=cast.alice.actor)
+    lines = export_log(cast.studio, AuditQuery(), Form.JSONL, actor=cast.alice.actor)
     assert b"header" in next(lines)
     next(lines)
     User.objects.filter(pk=cast.alice.id).update(is_active=False)
@@ -246,7 +246,7 @@ def test_an_export_ends_where_the_right_to_it_does(cast: Cast, monkeypatch: pyte
 
 def test_an_export_needs_the_right(cast: Cast) -> None:
     with pytest.raises(Forbidden):
-        export_log(cast.studio, Question(), Form.CSV, actor=cast.vera.actor)
+        export_log(cast.studio, AuditQuery(), Form.CSV, actor=cast.vera.actor)
     assert last(cast)[0].action != "audit.exported"
 
 
@@ -263,7 +263,7 @@ def test_the_queries_of_a_page_do_not_grow_with_its_rows(cast: Cast, lesson: Les
         for _ in range(10):
             opened(cast, lesson)
         with studio_scope(cast.studio.id), CaptureQueriesContext(connection) as asked:
-            search(Question(), reader=cast.alice.actor)
+            search(AuditQuery(), reader=cast.alice.actor)
         counts.append(len(asked))
     assert counts[0] == counts[1]
 

@@ -242,14 +242,14 @@ def test_an_agent_that_calls_too_often_is_told_when_to_come_back(
         throttling.throttle_caller(cast.studio.id, "api")
     assert 1 <= caught.value.retry_after_s <= 20
     assert "3 requests a minute" in caught.value.detail
-    throttling.throttle_caller(cast.studio.id, "agent:x", least=throttling.MIN_FOR_AN_AGENT)
+    throttling.throttle_caller(cast.studio.id, "agent:x", minimum=throttling.MIN_FOR_AN_AGENT)
 
 
 def test_without_a_plan_an_agent_has_a_rate_all_the_same(cast: Cast) -> None:
     for _ in range(3):
-        throttling.throttle_caller(cast.studio.id, "agent:x", otherwise=3)
+        throttling.throttle_caller(cast.studio.id, "agent:x", default=3)
     with pytest.raises(TooManyRequests, match="more than 3 requests a minute"):
-        throttling.throttle_caller(cast.studio.id, "agent:x", otherwise=3)
+        throttling.throttle_caller(cast.studio.id, "agent:x", default=3)
     for _ in range(10):
         throttling.throttle_caller(cast.studio.id, "api")
 

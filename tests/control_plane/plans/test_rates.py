@@ -62,11 +62,11 @@ def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pyte
     assert (refused.status_code, refused.told["code"]) == (429, "too_many_requests")
     assert 0 < int(refused["Retry-After"]) <= 3600
     answer = portal.post(page, {"email": "more@example.org", "role": "viewer"})
-    assert "too often" in answer.content.decode()
+    assert "Too many within" in answer.content.decode()
     with studio_scope(cast.studio.id):
         (row, *_) = Invitation.objects.all()
     again = portal.post(f"{page}{row.id}/again/", follow=True, headers={"accept": "text/html"})
-    assert "too often" in again.content.decode()
+    assert "Too many within" in again.content.decode()
     assert len(mail.outbox) == 4
     with studio_scope(cast.studio.id):
         assert not Invitation.objects.filter(email="more@example.org").exists()
@@ -118,7 +118,7 @@ def test_new_keys_of_the_studio_have_a_bound_by_portal_and_api(cast: Cast) -> No
     answers = [api("POST", "keys/").status_code for _ in range(9)]
     assert answers == [201] * 5 + [429] * 4, "the sixth was made with the studio"
     portal = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/keys/new/", follow=True)
-    assert "too often" in portal.content.decode()
+    assert "Too many within" in portal.content.decode()
     with studio_scope(cast.studio.id):
         assert StudioKey.objects.count() == 6
 

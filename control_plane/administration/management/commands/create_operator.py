@@ -1,4 +1,4 @@
-"""`manage create_operator EMAIL`: a platform operator, and a link to sign in with."""
+"""`manage create_operator EMAIL`: creates a platform operator and prints a sign-in link."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ ACTOR = Actor.system("manage create_operator")
 
 
 class Command(BaseCommand):
-    """Makes an operator; whoever holds the server decides who runs the platform, and nobody on the web does."""
+    """Only the administrator of the server can make operators; no page on the web does."""
 
-    help = "Make (or find) a platform operator and print a one-time sign-in link. No studio opens by it."
+    help = "Make a person a platform operator, with an account if needed, and print a one-time sign-in link."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds the address and the link's lifetime."""
         parser.add_argument("email")
-        parser.add_argument("--name", default="", help="the name shown to others, where the account is new")
+        parser.add_argument("--name", default="", help="the name shown to others, for a new account")
         add_lifetime(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            Refused: the address or the lifetime breaks a rule, or the account is switched off; nothing is made.
+            Refused: the address or the lifetime is invalid, or the account is disabled; nothing is created.
         """
         is_new = User.objects.by_address(options["email"]) is None
         try:
@@ -39,13 +39,13 @@ class Command(BaseCommand):
                 link, about = make_link(user, options["minutes"], actor=ACTOR)
         except ControlPlaneError as error:
             raise Refused(
-                error.detail, hint="Correct it and run the command again; nothing was made."
+                error.detail, hint="Correct it and run the command again; nothing was created."
             ) from error
-        account = "Made an account" if is_new else "There was an account"
-        self.stderr.write(f"{account} for {user.email}. It is a platform operator's.", str)
+        account = "Created an account" if is_new else "Using the existing account"
+        self.stderr.write(f"{account} for {user.email}. It belongs to a platform operator now.", str)
         self.stderr.write(
-            "The operator's pages open once it has a passkey or an authenticator app: open the link, then the name (top"
-            " right), Passkeys and second factor.",
+            "The operator pages need a passkey or an authenticator app: open the link, then the name (top right), Passkeys"
+            " and second factor.",
             str,
         )
         self.stderr.write(about, str)

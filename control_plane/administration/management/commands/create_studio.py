@@ -1,4 +1,4 @@
-"""`manage create_studio SLUG`: a studio with its keys and its first admin, and a link for the admin to sign in with."""
+"""`manage create_studio SLUG`: creates a studio with its keys and first admin, and prints a sign-in link for the admin."""
 
 from typing import Any
 
@@ -18,25 +18,28 @@ ACTOR = Actor.system("manage create_studio")
 
 
 class Command(BaseCommand):
-    """Makes a studio; whoever holds the server makes studios, everything after that is done by their admins."""
+    """The administrator of the server creates studios; their admins do everything after that."""
 
-    help = "Make a studio with its keys and first admin, and print a one-time sign-in link for that admin."
+    help = "Create a studio with its keys and first admin, and print a one-time sign-in link for that admin."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Adds the studio's own values and its admin's address."""
-        parser.add_argument("slug", help="its place in addresses, such as demo-dance")
+        """Adds the studio's values and its admin's address."""
+        parser.add_argument("slug", help="the name in URLs, such as demo-dance")
         parser.add_argument(
-            "--admin", required=True, metavar="EMAIL", help="the first admin, made where unknown"
+            "--admin",
+            required=True,
+            metavar="EMAIL",
+            help="the first admin; the account is created if needed",
         )
         parser.add_argument("--name", default="", help="the name on screen (default: from the slug)")
         parser.add_argument("--time-zone", default="UTC", help="such as Europe/Berlin (default: UTC)")
-        parser.add_argument("--accent", default="", help="its colour on screen, such as #e8467c")
+        parser.add_argument("--accent", default="", help="the colour on screen, such as #e8467c")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            Refused: a value breaks a rule, the slug is taken, or the account is switched off; nothing is made.
+            Refused: a value is invalid, the slug is taken, or the account is disabled; nothing is created.
         """
         name = options["name"] or options["slug"].replace("-", " ").title()
         try:
@@ -47,7 +50,7 @@ class Command(BaseCommand):
                     # Check this first: otherwise a key share would be made for a studio that is then rolled back.
                     raise account_disabled(admin)
                 if admin is not None and not has_proven_address(admin):
-                    # Whoever made it may hold its password; from here on only the link below opens it.
+                    # The person who registered the account may know its password; from now on only the link below opens it.
                     claim_address(admin, actor=ACTOR)
                 admin = admin or create_user(options["admin"], actor=ACTOR, is_staff=True)
                 create_studio(
@@ -60,17 +63,17 @@ class Command(BaseCommand):
                 )
                 link, about = make_link(admin, actor=ACTOR)
         except Conflict as error:
-            raise Refused(error.detail, hint="Choose another slug; nothing was made.") from error
+            raise Refused(error.detail, hint="Choose another slug; nothing was created.") from error
         except ControlPlaneError as error:
             raise Refused(
-                error.detail, hint="Correct it and run the command again; nothing was made."
+                error.detail, hint="Correct it and run the command again; nothing was created."
             ) from error
-        account = "an account was made" if is_new else "who had an account already"
+        account = "a new account" if is_new else "an existing account"
         for line in (
-            f"Made the studio {name}, with its keys: {settings.PUBLIC_URL}/studio/{options['slug']}/",
+            f"Created the studio {name}, with its keys: {settings.PUBLIC_URL}/studio/{options['slug']}/",
             f"Its first admin is {admin.email} ({account}).",
-            "What to do next: open the link below in a browser, set a password or a passkey, then add a room, an agent and"
-            f" its cameras. Another link, should this one run out: `threedance sign-in-link {admin.email}`.",
+            "Next: open the link below in a browser, set a password or a passkey, then add a room, an agent and its cameras."
+            f" If the link expires, `threedance sign-in-link {admin.email}` prints another.",
             about,
         ):
             self.stderr.write(line, str)

@@ -1,4 +1,4 @@
-"""`manage end_operator EMAIL`: somebody is a platform operator no longer, and every visit of theirs is over."""
+"""`manage end_operator EMAIL`: revokes a platform operator, and ends all break-glass access of theirs."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ ACTOR = Actor.system("manage end_operator")
 
 
 class Command(BaseCommand):
-    """Ends what `create_operator` began; the account, and what it is to studios, stays."""
+    """Undoes `create_operator`. The account and its memberships stay."""
 
-    help = "End that somebody is a platform operator, with every visit to a studio, at once."
+    help = "Revoke a platform operator, and end all their break-glass access at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Adds the address."""
@@ -33,4 +33,4 @@ class Command(BaseCommand):
                 f"there is no account with the address {options['email']}", hint="Check the spelling."
             )
         end_operator(user, actor=ACTOR)
-        self.stdout.write(f"{user.email} is no operator.")
+        self.stdout.write(f"{user.email} is no longer an operator.")

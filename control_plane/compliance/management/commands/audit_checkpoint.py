@@ -1,4 +1,4 @@
-"""`manage audit_checkpoint`: takes the hourly checkpoint now where it is due, and carries all away."""
+"""`manage audit_checkpoint`: takes the hourly checkpoint now if it is due, and copies all checkpoints to their sinks."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from control_plane.compliance.signing import SigningKeyRefused
 
 
 class Command(BaseCommand):
-    """Does what the clock does, and says how far checkpoints are."""
+    """Does what the periodic task does, and prints the state of the checkpoints."""
 
-    help = "Take a checkpoint of the audit chains where one is due, and copy all to where they belong."
+    help = "Take a checkpoint of the audit chains if one is due, and copy all checkpoints to their sinks."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the command.
 
         Raises:
-            CommandError: there is no key to sign with, or copies are late.
+            CommandError: there is no signing key, or copies are late.
         """
         try:
             number = take_checkpoint_when_due()
@@ -26,10 +26,10 @@ class Command(BaseCommand):
         made, now = copy_to_sinks(), checkpoint_status()
         self.stdout.write(f"taken: {number if number else 'none was due'}; copies made: {made}")
         self.stdout.write(
-            f"the last is number {now.number}; places: {', '.join(now.sinks) or 'none'}"
-            + ("" if now.leaves else " (none of them leaves this machine)")
+            f"the last is number {now.number}; sinks: {', '.join(now.sinks) or 'none'}"
+            + ("" if now.leaves else " (none of them is off this machine)")
         )
         if now.copy_is_late:
             raise CommandError(
-                "copies of checkpoints are late: see the log for the place that does not take them"
+                "copies of checkpoints are late: the log names the sink that does not accept them"
             )

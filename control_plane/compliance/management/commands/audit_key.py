@@ -8,7 +8,7 @@ from control_plane.compliance.signing import SigningKeyRefused, public_key
 
 
 class Command(BaseCommand):
-    """Prints one line; keep it on paper: with it, a signature can be checked without trusting this machine."""
+    """Prints one line. Keep a copy of it: with it, signatures can be checked without trusting this machine."""
 
     help = "Print the public key of checkpoints and exports."
 
