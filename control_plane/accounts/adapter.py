@@ -19,7 +19,7 @@ from django.http import HttpRequest
 
 from control_plane.accounts.limits import APP
 from control_plane.accounts.sessions import may_set_first_credential
-from control_plane.common.caller import network_of
+from control_plane.common.client_network import network_of
 
 _FORM = "v1:"
 _NONCE_BYTES = 12

@@ -16,7 +16,7 @@ from django.utils import timezone
 from redis import RedisError
 
 from control_plane.accounts.bounded_cache import BoundedCache
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 
 ANONYMOUS = BoundedCache("session", most=8000, largest_chars=4096, lifetime_s=3600)
 """At most 32 MB of the cache's 256 MB."""
@@ -93,7 +93,7 @@ class SessionStore(db.SessionStore):
 
     def _get_session_from_db(self) -> Session | None:
         now = timezone.now()
-        found = one(Session, "this.session_key = %s AND this.expire_date > %s", [self.session_key, now])
+        found = fetch_one(Session, "this.session_key = %s AND this.expire_date > %s", [self.session_key, now])
         if found is None:
             self._session_key = None
         return found

@@ -14,7 +14,7 @@ from control_plane.audit.chain import GENESIS, Link, canonical, link_hash
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.words import READS
 from control_plane.common.actors import Actor, ActorKind
-from control_plane.common.caller import network_hash
+from control_plane.common.client_network import network_hash
 from control_plane.common.errors import ScopeMismatch
 from control_plane.common.scoping import (
     Scope,

@@ -1,4 +1,4 @@
-"""Who does something: every write and every decision takes an `Actor`."""
+"""Actors: who performs a write, or asks for an access decision."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class ActorKind(StrEnum):
-    """A person who signed in, an enrolled box, or the control plane itself."""
+    """A signed-in person, an enrolled agent, or the control plane itself."""
 
     USER = "user"
     AGENT = "agent"
@@ -15,11 +15,11 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as a value; holds ids, never names or rows.
+    """Who acts. Holds ids only, never names or rows.
 
-    `id` is the user's or the agent's id and None for the system. `studio_id` is set for an agent only: it belongs to
-    one studio. `job` names the part of the system that acts, such as `ingest.sweep_uploads`, or the key of the program
-    that acts for a person; `only` is what that key lends of the person's rights (values of `access.Action`), None: all.
+    `id`: the user's or the agent's id, None for the system. `studio_id`: only for an agent, which belongs to one
+    studio. `job`: the part of the system that acts, such as `ingest.sweep_uploads`, or the API key that acts for a
+    person. `only`: the permissions (values of `access.Action`) that the API key is limited to, None: no limit.
     """
 
     kind: ActorKind
@@ -30,17 +30,17 @@ class Actor:
 
     @classmethod
     def user(cls, user_id: UUID) -> "Actor":
-        """Returns a person."""
+        """Returns a person as an actor."""
         return cls(ActorKind.USER, id=user_id)
 
     @classmethod
     def agent(cls, agent_id: UUID, *, studio_id: UUID) -> "Actor":
-        """Returns an enrolled box of one studio."""
+        """Returns an enrolled agent of one studio as an actor."""
         return cls(ActorKind.AGENT, id=agent_id, studio_id=studio_id)
 
     @classmethod
     def system(cls, job: str) -> "Actor":
-        """Returns the control plane itself, acting in `job`."""
+        """Returns the control plane itself as an actor, in `job`."""
         return cls(ActorKind.SYSTEM, job=job)
 
     def __str__(self) -> str:

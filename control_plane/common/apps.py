@@ -7,12 +7,12 @@ from control_plane.common.checks import check_read_only, check_row_security
 
 
 class CommonConfig(AppConfig):
-    """Holds the grants that every later table inherits."""
+    """Holds the grants that all later tables inherit."""
 
     name = "control_plane.common"
     label = "common"
 
     def ready(self) -> None:
-        """Registers the checks of what the application's role may see and change."""
+        """Registers the checks of row security and of the application role's privileges."""
         register(check_row_security, Tags.database)
         register(check_read_only, Tags.database)

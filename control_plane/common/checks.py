@@ -1,6 +1,6 @@
-"""Every table with a studio in it is behind forced row security, and what migrations alone write is read only.
+"""System checks: forced row security on every tenant table, and read-only tables for the application role.
 
-A missing policy or a grant too many is an error, not a surprise.
+A missing policy or an excessive grant is an error at start.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from django.core.checks import CheckMessage, Error
 from django.db import connections
 
 READ_ONLY = ("django_migrations", "django_content_type", "auth_permission")
-"""Tables that the application reads and migrations alone write."""
+"""Tables that the application reads and only migrations write."""
 
 
 def tenant_tables() -> set[str]:
-    """Returns the tables of our models that hold a studio's id, and the studios' own."""
+    """Returns the tables of our models that have a studio's id, and the table of studios."""
     return {
         model._meta.db_table
         for model in apps.get_models(include_auto_created=True)
@@ -40,7 +40,7 @@ def unforced_tables(alias: str = "default") -> set[str]:
 
 
 def check_row_security(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Says which tenant tables another studio could read."""
+    """Returns an error for each tenant table that other studios could read."""
     return [
         Error(
             f"{table} is a tenant table without forced row level security",
@@ -53,7 +53,7 @@ def check_row_security(databases: Sequence[str] | None = None, **kwargs: Any) ->
 
 
 def writable_tables(alias: str = "default") -> set[str]:
-    """Returns those of `READ_ONLY` that the connected role may change."""
+    """Returns the tables of `READ_ONLY` that the connected role may change."""
     with connections[alias].cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)"
@@ -69,8 +69,8 @@ def check_read_only(databases: Sequence[str] | None = None, **kwargs: Any) -> li
         return []
     return [
         Error(
-            f"the application's database role may write {table}, which migrations alone write",
-            hint="Run the migrations as the owner: they take the privilege away. Where your own grants give it, REVOKE it.",
+            f"the application's database role may write {table}, which only migrations may write",
+            hint="Run the migrations as the owner: they revoke the privilege. If your own grants give it, REVOKE it.",
             id="threedance.E002",
         )
         for alias in databases or ()

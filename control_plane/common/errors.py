@@ -1,22 +1,22 @@
-"""Everything that the control plane refuses or fails at.
+"""All errors of the control plane.
 
 ControlPlaneError
-├── NotFound                 strangers get this too: they must not learn that a thing exists
+├── NotFound                 also for people without access, who must not learn that the object exists
 ├── Forbidden                a member whose role lacks the permission
 ├── SignInRequired
 ├── BadRequest               the input is wrong; the detail names the field
-├── Conflict                 somebody else was first, or the state does not allow it
+├── Conflict                 the state does not allow it, or another request was first
 ├── TooManyRequests
 ├── Unavailable              retry later
 │   ├── Busy                 the caller's share of something is in use
 │   └── StoreUnavailable     the object store does not answer, or answers 5xx
-├── StoreRefused             fatal: credentials, bucket or configuration are wrong; the hint says which
-├── ObjectMismatch           the bytes are not of the announced size or hash; nothing was kept
-└── ScopeError               a programming error, never shown as it is
+├── StoreRefused             fatal: wrong credentials, bucket or configuration; the message says which
+├── ObjectMismatch           the bytes do not have the announced size or hash; nothing was stored
+└── ScopeError               a programming error, never shown in detail
     ├── ScopeMissing         a tenant query outside `studio_scope`
-    └── ScopeMismatch        a scope opened inside another one that it does not fit
+    └── ScopeMismatch        a scope opened inside an incompatible one
 
-Each carries a stable `code` of `shared.protocol.errors`, from which the HTTP status, title and hint follow.
+Each has a stable `code` of `shared.protocol.errors`, which determines the HTTP status, title and hint.
 """
 
 from concurrent.futures import Future
@@ -26,7 +26,7 @@ from shared.protocol.errors import Code, Problem, problem
 
 
 class ControlPlaneError(Exception):
-    """The root. `detail` is for the reader of the answer and holds no secret; `code` may be made more precise."""
+    """The root. `detail` is shown to the caller and holds no secret; `code` may be more specific than the default."""
 
     default_code: ClassVar[Code] = Code.INTERNAL
 
@@ -36,12 +36,12 @@ class ControlPlaneError(Exception):
         self.code = code or self.default_code
 
     def problem(self, instance: str = "") -> Problem:
-        """Returns the answer's body (RFC 9457); `instance` is the request id."""
+        """Returns the body of the response (RFC 9457); `instance` is the request id."""
         return problem(self.code, self.detail, instance=instance)
 
 
 class NotFound(ControlPlaneError):
-    """There is no such thing, or the actor may not know that there is."""
+    """The object does not exist, or the actor may not know that it does."""
 
     default_code = Code.NOT_FOUND
 
@@ -59,19 +59,19 @@ class SignInRequired(ControlPlaneError):
 
 
 class BadRequest(ControlPlaneError):
-    """The input breaks a rule; the detail names the field and the rule."""
+    """The input is invalid; the detail names the field and the rule."""
 
     default_code = Code.BAD_REQUEST
 
 
 class Conflict(ControlPlaneError):
-    """The present state does not allow this, or somebody else was first."""
+    """The current state does not allow this, or another request was first."""
 
     default_code = Code.CONFLICT
 
 
 class TooManyRequests(ControlPlaneError):
-    """Too many tries; `retry_after_s` goes into the Retry-After header."""
+    """Too many attempts; `retry_after_s` is the value of the Retry-After header."""
 
     default_code = Code.TOO_MANY_REQUESTS
 
@@ -81,7 +81,7 @@ class TooManyRequests(ControlPlaneError):
 
 
 class Unavailable(ControlPlaneError):
-    """Something this needs does not answer now; `retry_after_s`, where it is known, goes into the Retry-After header."""
+    """A dependency does not answer now; `retry_after_s`, if known, is the value of the Retry-After header."""
 
     default_code = Code.UNAVAILABLE
 
@@ -93,10 +93,10 @@ class Unavailable(ControlPlaneError):
 
 
 class Busy(Unavailable):
-    """The caller's share of something is in use; `retry_after_s` goes into the Retry-After header.
+    """The caller's share of a resource is in use; `retry_after_s` is the value of the Retry-After header.
 
-    `until` is settled as soon as another try is worth it: a request may wait for it where it holds nothing (see
-    `config.handler`). None: nobody can tell.
+    `until` is settled as soon as a retry makes sense. A request that holds nothing may wait for it (see `config.handler`).
+    None: unknown.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class StoreUnavailable(Unavailable):
 
 
 class ScopeError(ControlPlaneError):
-    """A part of the program touched tenant data in a way that the scope rules forbid."""
+    """Code touched tenant data in violation of the scope rules."""
 
 
 class ScopeMissing(ScopeError):
@@ -121,16 +121,16 @@ class ScopeMissing(ScopeError):
 
 
 class ScopeMismatch(ScopeError):
-    """A scope was opened inside another that it does not fit."""
+    """A scope was opened inside an incompatible one."""
 
 
 class StoreRefused(ControlPlaneError):
-    """The store answers, and says no: an operator must mend credentials, bucket or address."""
+    """The store refuses; an operator must correct credentials, bucket or address."""
 
     default_code = Code.STORE_UNAVAILABLE
 
 
 class ObjectMismatch(ControlPlaneError):
-    """The bytes are not of the announced size or hash; the store keeps none of them."""
+    """The bytes do not have the announced size or hash; the store keeps none of them."""
 
     default_code = Code.SEGMENT_CORRUPT

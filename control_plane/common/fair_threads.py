@@ -1,4 +1,4 @@
-"""A thread pool shared by studios: a studio with many or slow calls leaves threads to the others."""
+"""A thread pool shared by studios. A studio with many or slow calls cannot occupy all threads."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class FairThreads:
-    """Runs calls in a few threads, those of one studio in order and never more than `of_one` at a time.
+    """Runs calls in a few threads, those of one studio in order and at most `of_one` at a time.
 
-    Used by all threads of the process. A call is queued under its studio; studios with something queued take turns.
+    Thread-safe. Calls are queued per studio, and studios with queued calls take turns.
 
     Args:
-        nice: by how much its threads have a lower priority than others, where the system has priorities of threads.
+        nice: how much lower the priority of its threads is, on systems with thread priorities.
     """
 
     def __init__(self, name: str, *, threads: int, of_one: int, nice: int = 0) -> None:
@@ -31,7 +31,7 @@ class FairThreads:
         self._lock = threading.Lock()
 
     def submit(self, studio_id: UUID, calls: Sequence[Callable[[], T]]) -> "list[Future[T]]":
-        """Queues calls; their futures settle as their turns come."""
+        """Queues calls and returns their futures."""
         futures: list[Future[T]] = [Future() for _ in calls]
         if not futures:
             return []
@@ -44,7 +44,7 @@ class FairThreads:
     def _dispatch(self) -> None:
         while self._free and (studio_id := self._next()) is not None:
             call, future = self._queues[studio_id].popleft()
-            # Behind all others that wait.
+            # To the end: behind all other studios that wait.
             self._queues.move_to_end(studio_id)
             if not self._queues[studio_id]:
                 del self._queues[studio_id]
@@ -76,8 +76,8 @@ def _settle(call: Callable[[], object], future: "Future[object]") -> None:
 
 
 def _yield_to_others(nice: int) -> None:
-    # Priorities of single threads are Linux's own. A thread begins with the priority of the one that it is started by, which
-    # may be one of these already: theirs is told from the process's first thread, whose id is the process's.
+    # Thread priorities exist on Linux only. A thread inherits the priority of its creator, which may be one of this pool.
+    # So it is computed from the process's main thread, whose id is the process id.
     if nice and sys.platform == "linux":
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):

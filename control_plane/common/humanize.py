@@ -1,11 +1,11 @@
-"""Durations and sizes as people say them. Pure."""
+"""Durations and sizes as readable text. Pure."""
 
 import math
 from datetime import timedelta
 
 
 def lasting(value: float | timedelta | None) -> str:
-    """Returns how long something lasts: `30 s`, `12 min 5 s`, `1 h 2 min`; empty for None."""
+    """Returns a duration as `30 s`, `12 min 5 s` or `1 h 2 min`; empty for None."""
     if value is None:
         return ""
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
@@ -22,7 +22,7 @@ def lasting(value: float | timedelta | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """Returns a number of bytes: `840 kB`, `12.4 GB`; empty for None."""
+    """Returns a size in bytes as `840 kB` or `12.4 GB`; empty for None."""
     if value is None:
         return ""
     amount = float(value)

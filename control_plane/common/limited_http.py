@@ -1,8 +1,7 @@
-"""What a store may send us: so many bytes, in so much time. Whoever runs a store decides neither of the two.
+"""HTTP responses of stores, limited in size and time. The owner of a store must not control either.
 
-Every answer of a store comes through `BoundedPool`: a whole one is read by `read_whole`, and an object by `stream`,
-which knows how many bytes it has asked for. Both count what arrives on the line, unpacked or not: what says of itself
-that it is packed is never unpacked here.
+Every response comes through `BoundedPool`. `read_whole` reads a complete body; `stream` reads an object of known size.
+Both count the bytes on the wire and never decompress them.
 """
 
 import time
@@ -15,14 +14,15 @@ from control_plane.common.errors import ObjectMismatch, StoreRefused, StoreUnava
 
 ANSWER_LIMIT_BYTES = 256 << 10
 ANSWER_LIMIT_S = 30.0
-"""From the answer's first line to its last byte; the time-out of a socket alone lets one byte come every 20 s."""
+"""From the first line of the response to its last byte. A socket timeout alone would allow one byte every 20 s."""
 SLOWEST_BYTES_S = 20_000
-"""An object that comes slower than this, and not within `ANSWER_LIMIT_S`, is given up."""
+"""An object that arrives more slowly than this, and not within `ANSWER_LIMIT_S`, is abandoned."""
 
 
 class BoundedPool(urllib3.PoolManager):
-    """A `PoolManager` whose answers are read whole within the limits; with `preload_content=False`, those that succeed
-    are left to be read by `stream`.
+    """A `PoolManager` that reads responses completely, within the limits.
+
+    With `preload_content=False`, successful responses are left for `stream` to read.
     """
 
     def urlopen(  # type: ignore[override]
@@ -31,8 +31,8 @@ class BoundedPool(urllib3.PoolManager):
         """Sends a request.
 
         Raises:
-            StoreRefused: the answer is too large.
-            StoreUnavailable: it takes too long.
+            StoreRefused: the response is too large.
+            StoreUnavailable: the response takes too long.
         """
         is_object = options.pop("preload_content", True) is False
         answer = super().urlopen(method, url, redirect, preload_content=False, **options)
@@ -51,7 +51,7 @@ class BoundedPool(urllib3.PoolManager):
 
 
 def read_whole(answer: urllib3.BaseHTTPResponse, *, most_bytes: int, most_s: float) -> bytes:
-    """Returns the body of an answer, and gives its connection back.
+    """Reads the body of a response and returns its connection to the pool.
 
     Raises:
         StoreRefused: it is larger than `most_bytes`.
@@ -62,7 +62,7 @@ def read_whole(answer: urllib3.BaseHTTPResponse, *, most_bytes: int, most_s: flo
         for chunk in _pieces(answer, most_bytes, time.monotonic() + most_s):
             body += chunk
             if len(body) > most_bytes:
-                raise StoreRefused(f"the answer is larger than {most_bytes} bytes")
+                raise StoreRefused(f"the response is larger than {most_bytes} bytes")
     except BaseException:
         answer.close()
         raise
@@ -71,11 +71,11 @@ def read_whole(answer: urllib3.BaseHTTPResponse, *, most_bytes: int, most_s: flo
 
 
 def stream(answer: urllib3.BaseHTTPResponse, size_bytes: int, *, chunk_bytes: int) -> Iterator[bytes]:
-    """Yields the `size_bytes` of an object that were asked for, in chunks; the caller closes the answer.
+    """Yields an object of `size_bytes` in chunks. The caller closes the response.
 
     Raises:
-        ObjectMismatch: there are more, or fewer.
-        StoreUnavailable: they come too slowly.
+        ObjectMismatch: the object has more or fewer bytes.
+        StoreUnavailable: they arrive too slowly.
     """
     left = size_bytes
     for chunk in _pieces(
@@ -86,11 +86,11 @@ def stream(answer: urllib3.BaseHTTPResponse, size_bytes: int, *, chunk_bytes: in
             break
         yield chunk
     if left:
-        raise ObjectMismatch("the store gave another number of bytes than was asked for")
+        raise ObjectMismatch("the store returned a different number of bytes than requested")
 
 
 def _pieces(answer: urllib3.BaseHTTPResponse, piece_bytes: int, until_s: float) -> Iterator[bytes]:
-    # One receive each: a plain read waits until all has come, and each byte begins the time-out anew.
+    # `read1` returns after one receive. A plain read waits for all bytes, and each byte restarts the socket's timeout.
     while piece := answer.read1(piece_bytes, decode_content=False):
         if time.monotonic() > until_s:
             raise StoreUnavailable("the store answers too slowly")

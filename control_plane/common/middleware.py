@@ -1,4 +1,4 @@
-"""Around every request: an id for the logs, and our errors turned into answers."""
+"""Middleware of every request: a request id for logs, the caller's address, and responses to our errors."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 
-from control_plane.common.caller import calling_from, client_address
+from control_plane.common.client_network import calling_from, client_address
 from control_plane.common.errors import (
     ControlPlaneError,
     Forbidden,
@@ -27,13 +27,13 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestId:
-    """Gives each request an id (`X-Request-Id`, kept where a proxy set a decent one) and shows it in the answer."""
+    """Gives each request an id and returns it in `X-Request-Id`. Keeps a valid id set by a proxy."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on."""
+        """Calls the next handler."""
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
         request.request_id = request_id  # type: ignore[attr-defined]
@@ -43,13 +43,13 @@ class RequestId:
 
 
 class ClientAddress:
-    """Puts the caller's address where everybody looks (REMOTE_ADDR): see `client_address`."""
+    """Sets REMOTE_ADDR, which all code reads, to the caller's address: see `client_address`."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on."""
+        """Calls the next handler."""
         request.META["REMOTE_ADDR"] = client_address(
             request.META.get("REMOTE_ADDR") or "", request.headers.get("X-Forwarded-For", "")
         )
@@ -57,29 +57,29 @@ class ClientAddress:
             return self.get_response(request)
 
 
-class Answers:
-    """Turns `ControlPlaneError` into an answer: pages for browsers (404, 403, sign-in), problem+json for programs."""
+class ErrorResponses:
+    """Turns `ControlPlaneError` into a response: pages for browsers (404, 403, sign-in), problem+json for programs."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on."""
+        """Calls the next handler."""
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answers an error of ours that a view let through, and a value that fits no column."""
+        """Answers our errors, and values that do not fit their column, when a view raises them."""
         if isinstance(error, DataError):
             return data_error_response(request, error)
         return answer(request, error) if isinstance(error, ControlPlaneError) else None
 
 
 def answer(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
-    """Returns the answer to `error`.
+    """Returns the response to `error`.
 
     Raises:
-        Http404: to a browser, so that it sees the site's own page.
-        PermissionDenied: likewise.
+        Http404: for a browser, which gets the site's own page.
+        PermissionDenied: for a browser, likewise.
     """
     if wants_html(request):
         if isinstance(error, NotFound):

@@ -1,4 +1,4 @@
-"""Abstract tables: a UUIDv7 key for every row, and a studio for every row of a tenant."""
+"""Abstract tables: a UUIDv7 key for every row, and a studio for every tenant row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from shared.protocol.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class AccessPath:
-    """Relation paths from a row to the class and the room that it belongs to; empty: to none.
+    """Relation paths from a row to the class and the room that it belongs to; empty: none.
 
-    A right on a class or a room holds for all rows that belong to it; a right on the studio for every row in it.
+    A permission on a class or room holds for all rows that belong to it; a permission on the studio for every row.
     """
 
     to_class: str = ""
@@ -22,14 +22,14 @@ class AccessPath:
 
 
 STUDIO_ONLY = AccessPath()
-"""Of rows that belong to no class and to no room."""
+"""Of rows that belong to no class and no room."""
 
 
 class UUIDModel(models.Model):
-    """One row of anything: its id sorts by time of making.
+    """Base of all tables. Ids sort by creation time.
 
-    `view_permission` is the permission that shows rows of the table, as a name: this app is below those that declare
-    permissions. Without one, rows can be neither seen nor asked about. A system check knows the tables that need one.
+    `view_permission` names the permission that shows rows of the table. It is a name, because the apps that declare
+    permissions build on this one. Without one, rows are invisible. A system check knows which tables need one.
     """
 
     view_permission: ClassVar[str] = ""
@@ -45,10 +45,10 @@ class UUIDModel(models.Model):
 class StudioOwned(UUIDModel):
     """One row that belongs to one studio for ever.
 
-    `objects` is both default and base manager: related rows, refreshes and saves are scoped as well. Each concrete
-    table also needs `rls.ForceRowSecurity` in the migration that creates it; a check says where it is missing.
-    `studio_wrapped` names the columns that `keys.vault` wraps under the studio's key, each with its kind: a new generation
-    of keys re-wraps them.
+    `objects` is the default and the base manager, so related rows, refreshes and saves are scoped too. Each concrete table
+    also needs `rls.ForceRowSecurity` in the migration that creates it; a system check reports missing ones.
+    `studio_wrapped` maps columns that `keys.vault` wraps under the studio's key to their kind; a new generation of keys
+    re-wraps them.
     """
 
     studio_wrapped: ClassVar[Mapping[str, str]] = {}

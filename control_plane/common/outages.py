@@ -1,8 +1,7 @@
-"""What callers are told while the database or the cache does not answer: to come again, at once and in words.
+"""Responses while the database or the cache is unavailable: an immediate 503 with an explanation and Retry-After.
 
-The web process stays up through every outage of what it stands on. A request that runs into one is answered with 503;
-from then on, until the database answers again, requests are refused before they wait for it, so that the few threads
-are not all waiting when it is back.
+The web process survives every outage of its dependencies. The first request that hits one is answered with 503. Later ones
+are refused before they wait for the database, so that not all threads are waiting when it is back.
 """
 
 import logging
@@ -27,43 +26,43 @@ from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, problem
 log = logging.getLogger(__name__)
 
 OUTAGES = (OperationalError, InterfaceError, redis.RedisError, BrokerError)
-"""Database, cache and broker: not there, full, starting, out of connections. What is asked wrongly is none of these."""
+"""Outages of database, cache and broker: missing, full, starting, out of connections. Not errors of our queries."""
 RETRY_AFTER_S = 15
 PROBE_TIMEOUT_S = 2
-"""libpq takes no less."""
+"""The minimum that libpq accepts."""
 PROBE_EVERY_S = 1.0
 ALWAYS = ("/livez",)
-"""Answered without the database. Static files are answered further out."""
+"""Paths that are answered without the database. Static files never get here."""
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class Outages:
-    """Middleware above everything that asks the database. Its one instance is used by all threads.
+    """Middleware above everything that uses the database. One instance, used by all threads.
 
-    While the database is away, one request a second asks for it, and waits for that at most `PROBE_TIMEOUT_S`; all others
-    are answered at once.
+    While the database is unavailable, one request a second probes it, for at most `PROBE_TIMEOUT_S`; all others fail at
+    once.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
         self._failures = FailureLog(log, "the database does not answer")
         self._lock = threading.Lock()
-        """Held by the one who asks for the database; it also guards what follows."""
+        """Held during a probe; also guards the fields below."""
         self._is_away = False
         self._asked_s = 0.0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on, unless the database is known to be away."""
+        """Calls the next handler unless the database is known to be unavailable."""
         if request.path in ALWAYS:
-            # Without what lies between: the session of a browser that asks is in the database.
+            # Skip the middleware in between: the session of a browser is in the database.
             view: Handler = resolve(request.path).func
             return view(request)
         if self._is_away and not self._is_back():
             return unavailable(request)
         response = self.get_response(request)
         if getattr(response, "is_outage", False):
-            # One query that fails is not a database that is away: only its own answer tells.
+            # A failed query does not prove an outage; only a probe does.
             self._is_back()
         return response
 
@@ -85,7 +84,7 @@ class Outages:
 
 
 def database_error() -> str | None:
-    """Asks the database for a connection of its own, beside the pool, and returns why there is none; None where it is."""
+    """Opens a connection outside of the pool and returns the error, or None on success."""
     parameters = {
         key: value
         for key, value in connection.get_connection_params().items()
@@ -99,7 +98,7 @@ def database_error() -> str | None:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """Returns the answer to a request during an outage: a page for people, problem+json for programs; never cached."""
+    """Returns the response during an outage: a page for browsers, problem+json for programs. Never cached."""
     is_disk_full = disk_is_low()
     if "text/html" in request.headers.get("Accept", ""):
         page = render_to_string("503.html", {"is_disk_full": is_disk_full, "here": request.path})
@@ -119,7 +118,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def disk_is_low() -> bool:
-    """Returns whether the disk of the state folder takes no more footage; a disk that does not answer is not judged."""
+    """Returns whether the disk of the state folder is too full for footage; False if it cannot be determined."""
     try:
         return DiskSpace.of(settings.STATE_DIR).is_low
     except OSError:

@@ -1,4 +1,4 @@
-"""Errors as answers: problem+json for programs, Django's own pages for people."""
+"""Responses to errors: problem+json for programs, pages for browsers."""
 
 import logging
 import sys
@@ -31,14 +31,14 @@ from shared.protocol.errors import PROBLEM_CONTENT_TYPE, Code, Problem, problem
 
 log = logging.getLogger(__name__)
 
-_DJANGO_SAYS = {
+_DJANGO_ERRORS = {
     "TooManyFieldsSent": "It has too many fields.",
     "TooManyFilesSent": "It has too many files.",
     "RequestDataTooBig": "The body is too large.",
-    "MultiPartParserError": "The parts of the body cannot be told apart.",
-    "DisallowedHost": "This server does not answer for the host in the address.",
+    "MultiPartParserError": "The parts of the body cannot be separated.",
+    "DisallowedHost": "This server does not serve the host in the address.",
 }
-"""By the class of the error; its own text may repeat what was sent."""
+"""Texts by the name of Django's exception, whose own text may repeat the input."""
 _DRF_CODES = {
     401: Code.SIGN_IN_REQUIRED,
     403: Code.FORBIDDEN,
@@ -48,7 +48,7 @@ _DRF_CODES = {
 
 
 def problem_response(body: Problem, *, headers: dict[str, str] | None = None) -> HttpResponse:
-    """Returns the answer that carries `body`; never cached."""
+    """Returns a response with `body`; never cached."""
     response = HttpResponse(
         encode(body), status=body.status, content_type=PROBLEM_CONTENT_TYPE, headers=headers
     )
@@ -57,7 +57,7 @@ def problem_response(body: Problem, *, headers: dict[str, str] | None = None) ->
 
 
 def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
-    """Returns the problem+json answer to `error`; what is not ours becomes `internal` and is logged."""
+    """Returns the problem+json response to `error`; unknown errors become `internal` and are logged."""
     instance = getattr(request, "request_id", "")
     match error:
         case ScopeError():
@@ -91,12 +91,12 @@ def error_response(error: BaseException, request: HttpRequest) -> HttpResponse:
 
 
 def wants_html(request: HttpRequest) -> bool:
-    """Returns whether a person's browser asks for a page; below the addresses of programs nobody does."""
+    """Returns whether a browser requests a page; never below the paths for programs."""
     return not request.path.startswith(PROGRAMS) and "text/html" in request.headers.get("Accept", "")
 
 
 def refusal_response(request: HttpRequest, error: ControlPlaneError) -> HttpResponse:
-    """Returns the answer to a request that is refused before anything is known of who asks.
+    """Returns the response to a request that is refused before authentication.
 
     The page needs neither a session nor the database.
     """
@@ -109,39 +109,37 @@ def refusal_response(request: HttpRequest, error: ControlPlaneError) -> HttpResp
 
 
 def data_error_response(request: HttpRequest, error: DataError) -> HttpResponse:
-    """Returns the answer (400) to input that the database does not store: a number too large, a date out of range.
+    """Returns the response (400) to input that the database cannot store: a number too large, a date out of range.
 
-    A check is missing in front of it, so it is logged.
+    Logged, because a validation is missing.
     """
     instance = getattr(request, "request_id", "")
-    log.warning("a value does not fit its column", exc_info=error, extra={"request_id": instance})
-    return refusal_response(
-        request, BadRequest("A value is too large, too long or not one that can be stored.")
-    )
+    log.warning("value does not fit its column", exc_info=error, extra={"request_id": instance})
+    return refusal_response(request, BadRequest("A value is too large, too long, or cannot be stored."))
 
 
 def method_refused(request: HttpRequest, allowed: Sequence[str] = ()) -> HttpResponse:
-    """Returns the answer (405) to a program that asks with a method which an address does not take.
+    """Returns the response (405) to a program whose method is not allowed.
 
     Args:
-        allowed: the methods for the header Allow; empty: whoever calls sets it.
+        allowed: the methods for the Allow header; empty: the caller sets the header.
     """
     body = msgspec.structs.replace(
         problem(Code.BAD_REQUEST, instance=getattr(request, "request_id", "")),
         status=405,
-        title="This address does not take this method",
-        hint="The header Allow names those it takes.",
+        title="This address does not allow this method",
+        hint="The Allow header names the allowed methods.",
     )
     return problem_response(body, headers={"Allow": ", ".join(allowed)} if allowed else None)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answers what Django itself refuses to read: too many fields, a body that is no form, a host that is not ours."""
-    return refusal_response(request, BadRequest(_DJANGO_SAYS.get(type(exception).__name__, "")))
+    """Answers requests that Django refuses to read: too many fields, an invalid form, a foreign host."""
+    return refusal_response(request, BadRequest(_DJANGO_ERRORS.get(type(exception).__name__, "")))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answers an address that leads nowhere: a page to people, a problem to programs."""
+    """Answers an unknown address: a page for browsers, a problem for programs."""
     return (
         defaults.page_not_found(request, exception)
         if wants_html(request)
@@ -150,9 +148,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answers a request that failed: with 503 where the database or the cache is away, else with the id that the log has.
+    """Answers a request that failed: 503 if the database or the cache is unavailable, else 500 with the logged id.
 
-    The page needs neither a session nor the database: they may be what failed. Django has logged the error, with the id.
+    The page needs neither a session nor the database, which may be what failed. Django has logged the error and the id.
     """
     if isinstance(sys.exc_info()[1], OUTAGES):
         return unavailable(request)
@@ -165,7 +163,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Answers errors in DRF views as problem+json; unknown ones go on to Django's own handling."""
+    """Answers errors in DRF views as problem+json. Django handles unknown ones."""
     request = context["request"]._request
     if isinstance(error, ControlPlaneError | Http404 | PermissionDenied):
         set_rollback()

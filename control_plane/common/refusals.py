@@ -1,4 +1,4 @@
-"""Answers to requests that never reach Django: problem+json for programs, a page for browsers."""
+"""Responses to requests that never reach Django: problem+json for API clients and agents, a page for browsers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from shared.protocol.ids import new_id
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PROGRAMS = ("/agent/", "/api/")
-"""Below these, every answer is for a program, whatever it says it accepts."""
+"""Below these paths every response is for a program, whatever the Accept header says."""
 
 
 async def send_refusal(
@@ -26,11 +26,11 @@ async def send_refusal(
     retry_after_s: int | None = None,
     request_id: str = "",
 ) -> None:
-    """Answers an ASGI request with `error`, and has the server close the connection: its body is not read.
+    """Answers an ASGI request with `error` and makes the server close the connection, because the body is not read.
 
     Args:
-        status: another status than the code's own.
-        retry_after_s: goes into the Retry-After header.
+        status: overrides the status of the error code.
+        retry_after_s: value of the Retry-After header.
         request_id: the id under which the reason was logged; empty: a new one.
     """
     request_id = request_id or str(new_id())
@@ -59,7 +59,7 @@ async def send_refusal(
 
 
 def wants_page(scope: Mapping[str, Any]) -> bool:
-    """Returns whether a person's browser asks for a page."""
+    """Returns whether a browser requests a page."""
     if scope["path"].startswith(PROGRAMS):
         return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

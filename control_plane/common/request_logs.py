@@ -1,4 +1,4 @@
-"""Requests in the logs: their method, and their path without what may be a secret in it."""
+"""Requests in logs: the method, and the path without parts that may be secret."""
 
 import logging
 import re
@@ -12,18 +12,18 @@ from shared.kernel.redact import MASK
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,20}")
 _SHOWN = "slug"
-"""The parameter of addresses whose text is shown, a studio's name; of all others only numbers and UUIDs are."""
+"""The only path parameter whose text is logged: a studio's slug. Of others, only numbers and UUIDs are."""
 _LONGEST = 300
 
 
 class RequestRecords(logging.Filter):
-    """Takes addresses out of the records that Django makes of a request, and puts its id in.
+    """Masks paths in the records that Django logs about requests, and adds the request id.
 
-    Django logs the path in the message and the whole request, with its query, beside it.
+    Django logs the path in the message, and attaches the whole request with its query.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Changes the record; it always passes."""
+        """Changes the record; always accepts it."""
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest):
             shown = shown_path(request)
@@ -36,7 +36,7 @@ class RequestRecords(logging.Filter):
 
 
 def shown_path(request: HttpRequest) -> str:
-    """Returns the path of a request for a log: parameters of its address are masked unless they are numbers or ids."""
+    """Returns the path of a request for logs. Masks path parameters unless they are numbers or ids."""
     path = request.path_info
     try:
         match = request.resolver_match or resolve(path)

@@ -1,6 +1,6 @@
-"""Migration operations for the second wall: row level security, append-only tables, and the application's grants.
+"""Migration operations for row level security, append-only tables and grants: the second line of tenant isolation.
 
-Under `FORCE ROW LEVEL SECURITY` the table's owner is bound too, so a data migration sees only what a scope shows it.
+`FORCE ROW LEVEL SECURITY` applies to the table's owner too, so data migrations see only what a scope allows.
 Source: PostgreSQL 18 documentation, section 5.9 (row security policies).
 """
 
@@ -17,23 +17,24 @@ STUDIO_SETTING = "threedance.studio_id"
 
 
 def setting(name: str, type_: str = "uuid") -> str:
-    """Returns the SQL of a setting of `scoping` (`name` in full, or without the prefix), null where it is closed."""
+    """Returns the SQL of a setting of `scoping` (`name` with or without the prefix); it is null outside of its scope."""
     full = name if name.startswith("threedance.") else f"threedance.{name}"
     return f"NULLIF(current_setting('{full}', true), '')::{type_}"
 
 
 @dataclass(frozen=True)
 class Reach:
-    """One more way to *read* rows of a table: a policy called `name` with the SQL condition `using`."""
+    """An additional way to *read* rows of a table: a policy named `name` with the SQL condition `using`."""
 
     name: str
     using: str
 
 
 class ForceRowSecurity(Operation):
-    """Puts a table behind row security: rows of the studio in scope, and what each `Reach` adds for reading.
+    """Enables row security on a table: rows of the studio in scope, plus those that each `Reach` allows to read.
 
     Args:
+        model_name: the model of the table.
         model_name: the model whose table it is.
         column: the column that holds the studio's id.
         reach: additional read policies, such as
@@ -90,7 +91,7 @@ class ForceRowSecurity(Operation):
 
 
 class AppendOnly(Operation):
-    """Makes a table one that is only added to: UPDATE, DELETE and TRUNCATE fail, for its owner as well."""
+    """Makes a table append-only: UPDATE, DELETE and TRUNCATE fail, for its owner too."""
 
     reversible = True
     reduces_to_sql = True
@@ -104,7 +105,7 @@ class AppendOnly(Operation):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Takes the grants away and adds the triggers."""
+        """Revokes the privileges and adds the triggers."""
         table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
         role = schema_editor.quote_name(application_role())
         _run(schema_editor, f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
@@ -127,7 +128,7 @@ class AppendOnly(Operation):
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Drops the triggers and gives the grants back."""
+        """Drops the triggers and restores the privileges."""
         table = schema_editor.quote_name(_table(app_label, self.model_name, from_state))
         role = schema_editor.quote_name(application_role())
         _run(schema_editor, f"DROP TRIGGER append_only ON {table}")
@@ -140,7 +141,7 @@ class AppendOnly(Operation):
 
 
 class GrantToApplication(Operation):
-    """Lets the application role use every table that the owner makes from now on, and read the migrations' own."""
+    """Lets the application role use every table that the owner creates from now on, and read the migrations table."""
 
     reversible = True
     reduces_to_sql = True
@@ -163,7 +164,7 @@ class GrantToApplication(Operation):
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Takes the default privileges back."""
+        """Revokes the default privileges."""
         role = schema_editor.quote_name(application_role())
         _run(schema_editor, f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}")
         _run(schema_editor, f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM {role}")
@@ -176,10 +177,10 @@ class GrantToApplication(Operation):
 
 
 class ReadOnlyForApplication(Operation):
-    """Lets the application role only read tables that migrations alone write.
+    """Makes tables that only migrations write read-only for the application role.
 
-    Default privileges hold for every table that the owner makes, Django's own among them: where they were set before
-    the first migration, the application could rewrite which migrations have run.
+    Default privileges apply to every table that the owner creates, Django's own included. If they were set before the first
+    migration, the application could change the list of applied migrations.
     """
 
     reversible = True
@@ -194,7 +195,7 @@ class ReadOnlyForApplication(Operation):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Takes every other privilege away."""
+        """Revokes every other privilege."""
         role = schema_editor.quote_name(application_role())
         for table in map(schema_editor.quote_name, self.tables):
             _run(schema_editor, f"REVOKE ALL ON {table} FROM {role}")
@@ -203,7 +204,7 @@ class ReadOnlyForApplication(Operation):
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        """Gives back what default privileges give."""
+        """Restores the default privileges."""
         role = schema_editor.quote_name(application_role())
         for table in map(schema_editor.quote_name, self.tables):
             _run(schema_editor, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}")
@@ -214,13 +215,13 @@ class ReadOnlyForApplication(Operation):
 
 
 def application_role() -> str:
-    """Returns the name of the role that the application connects as."""
+    """Returns the name of the application's database role."""
     role: str = settings.DATABASE_APPLICATION_ROLE
     return role
 
 
 def _run(schema_editor: BaseDatabaseSchemaEditor, statement: str) -> None:
-    # Parameters of None, unlike an empty tuple, leave a percent sign in the statement alone.
+    # With params=None a percent sign in the statement is kept; with an empty tuple it would be a placeholder.
     schema_editor.execute(statement, params=None)
 
 

@@ -1,7 +1,7 @@
-"""One row by a condition in SQL, for what is asked at each request of playback: hundreds of times a second.
+"""Reads one row by a SQL condition, for queries that playback makes hundreds of times a second.
 
-Putting such a question together through the ORM takes ten times as long as PostgreSQL needs to answer. What comes back
-is the same: the model's own instance, of the studio (or the person) in scope alone.
+Building such a query through the ORM takes ten times as long as PostgreSQL needs to answer it. The result is the same:
+an instance of the model, limited to the studio or the person in scope.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from control_plane.common import scoping
 M = TypeVar("M", bound=Model)
 
 
-def one(
+def fetch_one(
     model: type[M],
     where: str,
     values: Sequence[Any] = (),
@@ -26,16 +26,16 @@ def one(
     only: tuple[str, ...] = (),
     joined: str = "",
 ) -> M | None:
-    """Returns the first row that meets a condition; None where there is none.
+    """Returns the first row that meets a condition, or None.
 
     Args:
-        where: SQL of the program's own, with `%s` for each of `values`; the table is called `this`.
-        order: SQL of what comes first.
-        only: names of the fields to read, the primary key among them; the others are read when they are asked for.
-        joined: a foreign key that is never null, whose row comes along; its table has the key's name.
+        where: SQL condition with `%s` for each of `values`; the table is called `this`. Never from user input.
+        order: SQL of the ORDER BY clause.
+        only: names of the fields to read, including the primary key; others are read on access.
+        joined: a non-null foreign key whose row is loaded too; its table is named like the key.
 
     Raises:
-        ScopeMissing: rows of the table belong to studios, and neither studio nor person is in scope.
+        ScopeMissing: the table belongs to studios, and no studio or person is in scope.
     """
     reading = _reading(model, only, joined)
     values = list(values)
@@ -59,7 +59,7 @@ def one(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How a table is read; `own` are the places of fields that read a value in their own way."""
+    """How a table is read. `own`: positions of fields with a `from_db_value`."""
 
     select: str
     names: list[str]
@@ -75,7 +75,7 @@ def _reading(model: type[Model], only: tuple[str, ...], joined: str) -> _Reading
         field for field in model._meta.concrete_fields if not only or field.name in only
     ]
     if only and {field.name for field in fields} != set(only):
-        raise ValueError(f"{model._meta.label} has not all of these fields: {only}")
+        raise ValueError(f"{model._meta.label} lacks some of these fields: {only}")
     key: Any = model._meta.get_field(joined) if joined else None
     other: type[Model] | None = key.related_model if key else None
     others: list[Field[Any, Any]] = list(other._meta.concrete_fields) if other else []

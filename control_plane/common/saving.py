@@ -1,4 +1,4 @@
-"""How a row is checked and saved, with what went wrong in words."""
+"""Validates and saves rows, and turns violations into errors with readable messages."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ def check(row: Model) -> None:
     """Validates a row without its relations.
 
     Raises:
-        BadRequest: naming every field and what is wrong with it.
+        BadRequest: names every invalid field and why it is invalid.
     """
     try:
         row.clean_fields()
@@ -28,18 +28,18 @@ def save_new(row: Model, taken: str) -> None:
     """Validates and inserts a row.
 
     Raises:
-        BadRequest: a value breaks a rule.
-        Conflict: a row like it exists; `taken` says so in words.
+        BadRequest: a value is invalid.
+        Conflict: such a row exists; `taken` is the message.
     """
     check(row)
     unless_taken(lambda: row.save(force_insert=True), taken)
 
 
 def unless_taken(save: Callable[[], None], taken: str) -> None:
-    """Calls `save`; a broken constraint is a `Conflict` that says `taken`, and leaves the transaction usable.
+    """Calls `save`. A violated constraint raises `Conflict` with the message `taken`; the transaction stays usable.
 
     Raises:
-        Conflict: a row like it exists.
+        Conflict: such a row exists.
     """
     try:
         with transaction.atomic():

@@ -1,14 +1,14 @@
-"""Which studio's rows the running code may touch: one context variable here, one setting in PostgreSQL.
+"""Tenant scope: which studio's rows the running code may touch. One context variable, and settings in PostgreSQL.
 
-A scope is a transaction. On entry it tells the database (`set_config(..., true)`, gone at the transaction's end) what
-the row security policies of `rls` compare with; on exit it puts back what was there. The scope is closed *before* the
-commit, so `on_commit` callbacks run outside of it and must open their own. What must be written last in the
-transaction, because it holds a lock that everybody needs, is handed to `defer_to_scope_end`.
+A scope is a transaction. On entry it sets the values that the row security policies of `rls` compare with
+(`set_config(..., true)`, which ends with the transaction); on exit it restores the previous ones. The scope closes
+*before* the commit, so `on_commit` callbacks run outside of it and must open their own. Writes that take a contended
+lock are deferred to the end of the transaction with `defer_to_scope_end`.
 
     with studio_scope(studio_id):            # rows of one studio, read and write
     with user_scope(user_id):                # read: a person's own memberships and their studios
     with platform_scope("nightly fsck"):     # read: the list of studios, nothing in them
-    with capability_scope("pairing_hash", hash_hex):  # read: the row that whoever holds this value may find
+    with capability_scope("pairing_hash", hash_hex):  # read: the row that the holder of this value may see
 """
 
 import contextlib
@@ -35,7 +35,7 @@ CAPABILITIES = (
     "api_key_hash",
     "account_memberships",
 )
-"""Settings, next to the scopes' own, that an extra policy of one table may compare with."""
+"""Further settings that a policy of one table may compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Scope:
     studio_id: UUID | None = None
     user_id: UUID | None = None
     platform: str = ""
-    """The reason given by a sweep over all studios."""
+    """The name of a sweep over all studios."""
     capability: tuple[str, str] | None = None
 
     def settings(self) -> dict[str, str]:
-        """Returns the value of every database setting under this scope; empty means closed."""
+        """Returns the value of every database setting in this scope; empty means no access."""
         values = {
             "threedance.studio_id": str(self.studio_id or ""),
             "threedance.user_id": str(self.user_id or ""),
@@ -67,20 +67,22 @@ _current: contextvars.ContextVar[Scope] = contextvars.ContextVar("threedance_sco
 
 
 @dataclass(slots=True)
-class _Last:
-    """A write that is deferred to the end of the scope. `asked` and `written` roll back with their savepoints."""
+class _DeferredWrite:
+    """A write that is deferred to the end of the scope. Its marks roll back with their savepoints."""
 
     order: int
-    asked: "_Stamp"
+    deferred_mark: "_SavepointMark"
     write: Callable[[], None]
-    written: "_Stamp | None" = None
+    written_mark: "_SavepointMark | None" = None
 
 
-_last: contextvars.ContextVar[list[_Last] | None] = contextvars.ContextVar("threedance_last", default=None)
+_deferred: contextvars.ContextVar[list[_DeferredWrite] | None] = contextvars.ContextVar(
+    "threedance_deferred", default=None
+)
 
 
 def current_scope() -> Scope:
-    """Returns the open scope; `CLOSED` where there is none."""
+    """Returns the open scope, or `CLOSED`."""
     return _current.get()
 
 
@@ -97,45 +99,45 @@ def current_studio_id() -> UUID:
 
 
 def defer_to_scope_end(write: Callable[[], None], *, order: int = 0) -> bool:
-    """Has `write` called at the end of the outermost open scope and in its transaction; says whether one is open.
+    """Defers `write` to the end of the outermost open scope, in its transaction; returns whether a scope is open.
 
-    It is called once more where what it wrote stood in a savepoint that has been rolled back, and this call did not. An
-    exception of it undoes the transaction. It is not called when the scope is left by an exception, nor when the
-    savepoint that was open at this call has been rolled back by then. Where several locks are taken, `order` is theirs
-    in every transaction, lowest first.
+    `write` is called again if its result was rolled back with a savepoint, but the deferral was not. An exception in it
+    rolls back the transaction. It is not called if an exception leaves the scope, nor if the savepoint of the deferral was
+    rolled back. `order` is the order of locks in every transaction, lowest first.
     """
-    waiting = _last.get()
+    waiting = _deferred.get()
     if waiting is None:
         return False
-    waiting.append(_Last(order, _stamped(), write))
+    waiting.append(_DeferredWrite(order, _mark_savepoint(), write))
     return True
 
 
 def flush_deferred() -> None:
-    """Calls now what `defer_to_scope_end` was given: whoever reads these rows in the open scope is to find them."""
-    waiting = _last.get()
+    """Runs deferred writes now, for code in the open scope that reads these rows."""
+    waiting = _deferred.get()
     if not waiting:
         return
-    # Django forgets what was registered in a savepoint that is rolled back; what is still there was not.
+    # On rollback of a savepoint, Django drops the callbacks registered in it. So a mark that is still registered shows
+    # that its savepoint was not rolled back.
     kept = {id(function) for _, function, *_ in connection.run_on_commit}
-    waiting[:] = [item for item in waiting if id(item.asked) in kept]
-    due = [item for item in waiting if item.written is None or id(item.written) not in kept]
-    # All at first: what writes may read the log itself, and comes by here again.
+    waiting[:] = [item for item in waiting if id(item.deferred_mark) in kept]
+    due = [item for item in waiting if item.written_mark is None or id(item.written_mark) not in kept]
+    # Mark all of them first: a deferred write may read such rows itself and call this function again.
     for item in due:
-        item.written = _stamped()
+        item.written_mark = _mark_savepoint()
     for item in sorted(due, key=attrgetter("order")):
         item.write()
 
 
-def _stamped() -> "_Stamp":
-    stamp = _Stamp()
-    transaction.on_commit(stamp)
-    return stamp
+def _mark_savepoint() -> "_SavepointMark":
+    mark = _SavepointMark()
+    transaction.on_commit(mark)
+    return mark
 
 
-class _Stamp:
+class _SavepointMark:
     def __call__(self) -> None:
-        """Does nothing: see `defer_to_scope_end`."""
+        """Does nothing; only its registration matters, see `flush_deferred`."""
 
 
 @contextlib.contextmanager
@@ -156,7 +158,7 @@ def studio_scope(studio_id: UUID) -> Iterator[None]:
 
 @contextlib.contextmanager
 def user_scope(user_id: UUID) -> Iterator[None]:
-    """Opens what a person may see before a studio is chosen: own memberships and the studios they lead to.
+    """Opens what a person may see before choosing a studio: their memberships and the studios of these.
 
     Raises:
         ScopeMismatch: another kind of scope is open.
@@ -170,7 +172,7 @@ def user_scope(user_id: UUID) -> Iterator[None]:
 
 @contextlib.contextmanager
 def platform_scope(reason: str) -> Iterator[None]:
-    """Opens the list of studios for a sweep; `reason` says which. No row inside a studio can be read.
+    """Opens the list of studios for a sweep named `reason`. No row inside a studio can be read.
 
     Raises:
         ScopeMismatch: any scope is open.
@@ -200,9 +202,9 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
     inside_a_transaction = connection.in_atomic_block
     with transaction.atomic():
         if scope != outer:
-            _tell_database(scope)
+            _apply_settings(scope)
         token = _current.set(scope)
-        outermost = _last.set([]) if _last.get() is None else None
+        outermost = _deferred.set([]) if _deferred.get() is None else None
         try:
             yield
             if outermost is not None and not connection.needs_rollback:
@@ -210,14 +212,14 @@ def _opened(scope: Scope, outer: Scope) -> Iterator[None]:
         finally:
             _current.reset(token)
             if outermost is not None:
-                _last.reset(outermost)
-        # The end of the transaction, or the rollback after an exception, puts the settings back; else we must.
+                _deferred.reset(outermost)
+        # The end of the transaction, or the rollback after an exception, restores the settings; otherwise do it here.
         if scope != outer and inside_a_transaction and not connection.needs_rollback:
-            _tell_database(outer)
+            _apply_settings(outer)
 
 
-def _tell_database(scope: Scope) -> None:
-    # What is closed stands in the statement as it is: all of it is told each time, and little of it is bound.
+def _apply_settings(scope: Scope) -> None:
+    # All settings are set each time. Empty ones are literals, so that only few parameters are bound.
     settings = scope.settings()
     calls = ", ".join(
         f"set_config('{name}', {'%s' if value else chr(39) * 2}, true)" for name, value in settings.items()
@@ -227,7 +229,7 @@ def _tell_database(scope: Scope) -> None:
 
 
 def in_scope_sql() -> tuple[str, list[UUID]]:
-    """Returns what a statement by hand asks of a studio's table called `this`: the studio, or the person, in scope.
+    """Returns the SQL condition that limits a table called `this` to the studio, or the person, in scope.
 
     Raises:
         ScopeMissing: neither is in scope.
@@ -237,7 +239,7 @@ def in_scope_sql() -> tuple[str, list[UUID]]:
 
 
 class CurrentStudio(Expression):
-    """The studio in scope, looked up when the query is compiled: a stored queryset never remembers a studio."""
+    """The studio in scope, resolved when the query is compiled, so a stored queryset never keeps a studio."""
 
     def __init__(self) -> None:
         super().__init__(output_field=UUIDField())
@@ -252,7 +254,7 @@ class CurrentStudio(Expression):
 
 
 class CurrentUser(Expression):
-    """The person of the open `user_scope`, looked up when the query is compiled."""
+    """The person of the open `user_scope`, resolved when the query is compiled."""
 
     def __init__(self) -> None:
         super().__init__(output_field=UUIDField())
@@ -270,7 +272,7 @@ class CurrentUser(Expression):
 
 
 class InStudioScope(Expression):
-    """True for the studio in scope; under the other scopes, whatever row security lets through."""
+    """True for the studio in scope; under other scopes row security alone decides."""
 
     conditional = True
 
@@ -283,7 +285,7 @@ class InStudioScope(Expression):
         return [self.studio_id]
 
     def set_source_expressions(self, exprs: Any) -> None:
-        """Takes the resolved id's expression."""
+        """Sets the resolved expression of the id."""
         (self.studio_id,) = exprs
 
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
@@ -328,7 +330,7 @@ class OwnManager(Manager[Any]):
 
 
 class CapabilityManager(Manager[Any]):
-    """The rows that an open `capability_scope` lets through; row security alone decides."""
+    """The rows that an open `capability_scope` allows; row security alone decides."""
 
     def get_queryset(self) -> QuerySet[Any]:
         """Returns the rows found.

@@ -1,13 +1,13 @@
-"""Bounds of what callers hold at once, for each of them and for all together, and which of them gives way.
+"""Limits of resources that callers hold, per caller and in total, and the choice of who must release one.
 
-A bound for all that refuses newcomers would let one caller keep everybody out. Here the caller who holds most gives
-way: one with a single connection is served while another holds thousands.
+A total limit that refuses newcomers would let one caller shut out all others. Here the caller who holds most gives way,
+so one with a single connection is served while another holds thousands.
 """
 
 from typing import Generic, Protocol, TypeVar
 
 UNSHARED = ""
-"""The share of callers that cannot be told apart, such as everything behind a proxy: bounded by the total alone."""
+"""Share of callers that cannot be told apart, such as all behind a proxy. Only the total limit applies to it."""
 
 
 class Holder(Protocol):
@@ -15,11 +15,11 @@ class Holder(Protocol):
 
     @property
     def share(self) -> str:
-        """Whose it is: a key from `common.caller.limit_key`, or `UNSHARED`."""
+        """Who holds it: a key from `common.client_network.limit_key`, or `UNSHARED`."""
         ...
 
     def may_end(self) -> bool:
-        """Returns whether it can be ended now, without harm to a caller who does nothing wrong."""
+        """Returns whether it can be ended now without harm to a well-behaved caller."""
         ...
 
 
@@ -27,7 +27,7 @@ H = TypeVar("H", bound=Holder)
 
 
 class Shares(Generic[H]):
-    """Counts amounts by share. Used in one event loop; knows nothing of what is counted."""
+    """Sums amounts by share. Used in one event loop; independent of what is counted."""
 
     def __init__(self, *, per_share: int, in_all: int) -> None:
         self._per_share = per_share
@@ -37,7 +37,7 @@ class Shares(Generic[H]):
         self.total = 0
 
     def set_amount(self, holder: H, amount: int) -> None:
-        """Sets what `holder` holds; a new holder is counted from now on."""
+        """Sets the amount that `holder` holds; a new holder is counted from now on."""
         of_share = self._holders.setdefault(holder.share, {})
         change = amount - of_share.get(holder, 0)
         of_share[holder] = amount
@@ -60,9 +60,9 @@ class Shares(Generic[H]):
         return self._sums.get(share, 0)
 
     def surplus(self, holder: H) -> H | None:
-        """Returns who has to end so that the bounds hold, `holder` itself where nobody else can; None where they hold.
+        """Returns the holder that must end to meet the limits; `holder` itself if no other can; None if they are met.
 
-        The caller ends and removes it, and asks again: one may not be enough. Within a share the oldest ends first.
+        The caller ends and removes it, then asks again, because one may not be enough. The oldest of a share ends first.
         """
         if holder.share != UNSHARED and self.held_by(holder.share) > self._per_share:
             return self._oldest(holder.share) or holder

@@ -1,7 +1,7 @@
-"""Which addresses a store that a studio has named may be at: nothing of our own house (SSRF).
+"""Addresses that a store named by a studio may have: none inside our own networks (SSRF protection).
 
-A name is looked up and checked at each connection, and the connection goes to the very address that was checked: a
-name that changes between the look and the call leads nowhere new. Source: RFC 6890, OWASP SSRF Prevention.
+Each connection resolves and checks the name, then connects to the checked address. So a name whose address changes
+between check and connection leads nowhere else. Source: RFC 6890, OWASP SSRF Prevention.
 """
 
 import socket
@@ -22,51 +22,51 @@ METADATA = tuple(
     for text in (
         "169.254.169.254/32",
         "169.254.170.0/24",
-        "168.63.129.16/32",  # Azure's, although it is a public address
-        "192.0.0.0/24",  # Oracle's old one; no store is anywhere in it
+        "168.63.129.16/32",  # Azure's, although a public address
+        "192.0.0.0/24",  # Oracle's old one; contains no stores
         "100.100.100.200/32",  # Alibaba's
         "fd00:ec2::/32",
     )
 )
-"""Where clouds hand out the credentials of the machine that asks; no setting opens these."""
+"""Addresses where clouds serve the machine's credentials. No setting allows these."""
 _SITE_LOCAL = ip_network("fec0::/10")
 _NAT64 = ip_network("64:ff9b::/96")
 
 
 def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
-    """Returns whether a store may be at an IP address: a public one, or one of the operator's `allowed` networks."""
+    """Returns whether a store may have an IP address: a public one, or one in the operator's `allowed` networks."""
     ip = _unwrapped(ip_address(address.partition("%")[0]))
     if any(ip in network for network in METADATA if network.version == ip.version):
         return False
     if any(ip in network for network in allowed if network.version == ip.version):
         return True
-    # Site-local addresses are no longer given out (RFC 3879), and Python calls them global.
+    # Site-local addresses are deprecated (RFC 3879), but Python considers them global.
     is_inside = isinstance(ip, IPv6Address) and ip in _SITE_LOCAL
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_inside)
 
 
 def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
-    """Returns an address of `host` that a store may be at.
+    """Returns an allowed address of `host`.
 
     Raises:
-        StoreRefused: any of its addresses is one that no store may be at.
-        OSError: the name is not known.
+        StoreRefused: any of its addresses is not allowed.
+        OSError: the name cannot be resolved.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
     if not addresses or not all(is_allowed(address, allowed) for address in addresses):
         raise StoreRefused(
-            f"{host} is at an address inside a private network, where no store of a studio may be. Name a public"
+            f"{host} is at an address inside a private network, which is not allowed for a studio's store. Use a public"
             " address, or ask the operator of this installation to allow the network (THREEDANCE_STORE_NETWORKS)."
         )
     return addresses[0]
 
 
 def is_private_allowed(host: str, allowed: Sequence[Network]) -> bool:
-    """Returns whether every address of `host` lies in one of the operator's networks.
+    """Returns whether every address of `host` is in one of the operator's networks.
 
     Raises:
-        OSError: the name is not known.
+        OSError: the name cannot be resolved.
     """
     found = {str(item[4][0]) for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     ips = [ip_address(address.partition("%")[0]) for address in found]
@@ -74,7 +74,7 @@ def is_private_allowed(host: str, allowed: Sequence[Network]) -> bool:
 
 
 def guarded_pool(allowed: Sequence[Network], **options: object) -> BoundedPool:
-    """Returns a pool whose every connection goes to an address that `resolve` has checked."""
+    """Returns a pool whose connections go only to addresses that `resolve` has checked."""
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -109,7 +109,7 @@ def _connected(connection: HTTPConnection, allowed: Sequence[Network]) -> socket
 
 
 def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Returns the IPv4 address that an IPv6 one stands for, where it does."""
+    """Returns the IPv4 address embedded in an IPv6 address, or the address itself."""
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped is not None:
             return ip.ipv4_mapped

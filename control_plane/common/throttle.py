@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 
 MOST_NAMES = 4096
-"""Names whose levels are kept; the least recently used one is dropped first."""
+"""Names whose levels are kept; the least recently used is dropped first."""
 
 
 class Throttle:

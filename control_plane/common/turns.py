@@ -22,12 +22,12 @@ from control_plane.common.errors import Busy
 T = TypeVar("T")
 
 HALF_LIFE_S = 2.0
-"""Recorded use halves in this time. Short, so that a flood outweighs within a second a studio that has been working for
-minutes; with 20 s, it went first for as long."""
+"""Recorded use halves in this time. Short, so that within a second a flood outweighs a studio that has worked for
+minutes; with 20 s, the flood went first for as long."""
 FIRST_COST_S, COST_WEIGHT = 0.1, 0.2
 """The expected cost of a party's first request, and the weight of each finished one in the moving average after it."""
 ACTIVE_S = 2.0
-"""A party that asked within this time counts as active."""
+"""A party that made a request within this time counts as active."""
 TOO_MANY = "Too many requests are waiting."
 RETRY_AFTER_S = 5
 MOST_PARTIES = 4096
@@ -35,20 +35,20 @@ MOST_PARTIES = 4096
 CLEARLY_S = 0.25
 """A party has clearly less load where the difference exceeds this."""
 STOP_S = 0.05
-"""The longest single pause; it ends earlier with the turn that it was made for."""
+"""Longest single pause. It ends earlier with the turn that it waits for."""
 STOPS_S, STOPS_EACH = 1.0, 4.0
 """The longest total pause of a turn: a constant, plus this multiple of its use. Bounded because the turn may hold locks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One of those that a turn is counted for."""
+    """One of the parties that a turn counts for."""
 
     name: Hashable
     most: int
     """Turns that it may hold at once."""
     takes: int = 1
-    """How many of these this turn counts for: of a party that `most` bounds in bytes, its bytes. At most `most`."""
+    """Amount that this turn takes: for a party whose `most` is in bytes, its bytes. At most `most`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +60,7 @@ class Turn:
 
     party: Hashable = None
     use: "_Use | None" = None
-    """The use of its party; None: it has none."""
+    """The use of its party, or None."""
     used_s: float = 0.0
     stopped_s: float = 0.0
     cpu_at_s: float = 0.0
@@ -85,10 +85,10 @@ class _Use:
     used_s: float = 0.0
     """Halves every `HALF_LIFE_S` from `at_s` on."""
     held: int = 0
-    """Of what `Party.takes` counts."""
+    """Sum of `Party.takes` of its turns."""
     waiting: int = 0
     turns: int = 0
-    """Waiting requests, and turns that are held; counted for the first party of a turn alone."""
+    """Waiting requests, and turns that are held; counted for the first party of a turn only."""
     cost_s: float = FIRST_COST_S
     """The expected cost of one request."""
     asked_s: float = -math.inf
@@ -102,11 +102,11 @@ class _Use:
         return self.waiting + self.turns > 0 or now_s - self.asked_s < ACTIVE_S
 
     def by(self, now_s: float) -> float:
-        """Returns what is left of its use by now."""
+        """Returns the rest of its use at `now_s`."""
         return self.used_s * math.exp2((self.at_s - now_s) / HALF_LIFE_S)
 
     def add(self, used_s: float, now_s: float) -> None:
-        """Counts more of it."""
+        """Adds use and updates the expected cost."""
         self.used_s, self.at_s = self.by(now_s) + used_s, now_s
         self.cost_s += COST_WEIGHT * (used_s - self.cost_s)
 
@@ -144,9 +144,9 @@ class FairTurns:
         self._waiting = 0
         self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
         self._active: OrderedDict[Hashable, _Use] = OrderedDict()
-        """Parties that are first of a turn and active, or were until lately; the least recent first."""
+        """Uses of the parties that are first of a turn and active, or were recently; the least recent first."""
         self._lines: OrderedDict[tuple[Hashable, ...], deque[_Waiter]] = OrderedDict()
-        """Who waits, by the names of their parties: an upload that may not go yet must not stop a page of its studio."""
+        """Waiting requests by their parties' names: an upload that must wait does not block a page of the same studio."""
         self._working: tuple[Turn, ...] = ()
         """Turns whose holders work in a thread; replaced whole, so that threads read it without a lock."""
         self._ended = threading.Condition()
@@ -156,7 +156,7 @@ class FairTurns:
         """Holds a turn until the block ends.
 
         Raises:
-            Busy: the party, or all together, has too many waiting, or none was free within the time.
+            Busy: too many requests of the party, or in total, are waiting, or no turn was free within the time.
         """
         turn = await self._wait(parties, within_s)
         try:
@@ -166,7 +166,7 @@ class FairTurns:
 
     @contextlib.contextmanager
     def working(self, turn: Turn) -> Iterator[None]:
-        """Makes others give way to a turn and this thread to others, and counts its processor time, until the block ends.
+        """Makes others give way to a turn, and this thread to others, and counts its processor time, until the block ends.
 
         Runs in the turn's thread.
         """
@@ -184,7 +184,7 @@ class FairTurns:
                 self._ended.notify_all()
 
     def stop_for_others(self, turn: Turn) -> None:
-        """Pauses briefly where a party with clearly less load works. Runs in the turn's thread."""
+        """Pauses briefly while a party with clearly less load works. Runs in the turn's thread."""
         turn.count_cpu()
         before = self._lighter(turn)
         if before is None or turn.stopped_s >= STOPS_S + STOPS_EACH * turn.used_s:
@@ -195,7 +195,7 @@ class FairTurns:
         turn.stopped_s += time.monotonic() - began_s
 
     def waiting(self) -> int:
-        """Returns how many wait."""
+        """Returns the number of waiting requests."""
         return self._waiting
 
     def _lighter(self, turn: Turn) -> Turn | None:
@@ -224,7 +224,7 @@ class FairTurns:
         except BaseException as error:
             if given.done() and not given.cancelled():
                 if given.exception() is None:
-                    # It was given at the very moment that the wait ended.
+                    # The turn was given at the very moment at which the wait ended.
                     self._give_back(parties, given.result())
             elif entry in line:
                 line.remove(entry)
@@ -249,7 +249,7 @@ class FairTurns:
         now_s = self._now()
         while self._free > 0 and (names := self._next(now_s)) is not None:
             parties, given = self._lines[names].popleft()
-            # Behind all with the same load.
+            # To the end: behind all others with the same load.
             self._lines.move_to_end(names)
             self._left(names)
             if given.done():
@@ -262,7 +262,7 @@ class FairTurns:
             given.set_result(Turn(parties[0].name, first))
 
     def _next(self, now_s: float) -> tuple[Hashable, ...] | None:
-        """Returns the line that goes next; None: nobody who waits may have a turn now."""
+        """Returns the queue that goes next, or None if no waiting request may have a turn now."""
         best: tuple[Hashable, ...] | None = None
         best_s = math.inf
         lightest_s = min((use.load_s(now_s) for use in self._active_uses(now_s)), default=0.0)
@@ -281,10 +281,10 @@ class FairTurns:
         return best
 
     def _join(self, name: Hashable, use: _Use) -> None:
-        """Counts a request that waits; a party that comes anew starts with the use of the lightest active one."""
+        """Counts a waiting request. A party that was idle starts with the use of the lightest active one."""
         now_s = self._now()
         if not use.is_active(now_s):
-            # Idleness earns no credit: a flood that begins would go ahead of a studio that has been working.
+            # Idle time earns no credit; otherwise a flood that starts would go ahead of a studio that has been working.
             others = (other.by(now_s) for other in self._active_uses(now_s))
             use.used_s, use.at_s = max(use.by(now_s), min(others, default=0.0)), now_s
         self._waiting += 1
@@ -336,7 +336,7 @@ class FairTurns:
 
 
 class _Way(threading.local):
-    """The turn of this thread."""
+    """The turn of the current thread."""
 
     turns: FairTurns | None = None
     turn: Turn | None = None
@@ -346,12 +346,12 @@ _way = _Way()
 
 
 def current_turn() -> Turn | None:
-    """Returns the turn of this thread, or None."""
+    """Returns the turn of the current thread, or None."""
     return _way.turn
 
 
 def in_passing(items: Iterable[T], *, every: int = 256) -> Iterator[T]:
-    """Yields items and gives way before every so many of them: for long computing loops."""
+    """Yields items and gives way before every `every` of them; for long computing loops."""
     for number, item in enumerate(items):
         if number % every == 0:
             give_way()

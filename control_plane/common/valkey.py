@@ -1,6 +1,6 @@
-"""Valkey: a sync client for each process, counters that limit tries, and tokens seen before.
+"""Valkey: a synchronous client per process, counters of attempts, and tokens seen before.
 
-The one place here that maps the client's exceptions: what does not answer is `Unavailable`, never a refusal.
+The only module that maps the client's exceptions. An outage is `Unavailable`, never a refusal.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ TIMEOUT_S = 3.0
 
 
 def client() -> "redis.Redis[bytes]":
-    """Returns this process's client.
+    """Returns the client of this process.
 
     Raises:
         Unavailable: no Valkey is configured.
@@ -29,7 +29,7 @@ def client() -> "redis.Redis[bytes]":
 
 @contextlib.contextmanager
 def answering() -> Iterator[None]:
-    """Maps what the client raises.
+    """Maps the client's exceptions.
 
     Raises:
         Unavailable: Valkey does not answer.
@@ -41,10 +41,10 @@ def answering() -> Iterator[None]:
 
 
 def limit(name: str, *, most: int, window_s: int) -> None:
-    """Counts one try under `name`.
+    """Counts an attempt under `name`.
 
     Raises:
-        TooManyRequests: there were `most` in the running window of `window_s` seconds; it says how long to wait.
+        TooManyRequests: more than `most` in the current window of `window_s` seconds; says how long to wait.
         Unavailable: Valkey does not answer.
     """
     key = f"{PREFIX}limit:{name}"
@@ -60,7 +60,7 @@ def limit(name: str, *, most: int, window_s: int) -> None:
 
 
 def first_time(name: str, *, remember_s: int) -> bool:
-    """Returns whether `name` was not met within the last `remember_s` seconds, and remembers it.
+    """Returns whether `name` is new within the last `remember_s` seconds, and remembers it.
 
     Raises:
         Unavailable: Valkey does not answer.

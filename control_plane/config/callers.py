@@ -20,7 +20,7 @@ import msgspec
 from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
-from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.client_network import address_of_scope, limit_key
 from control_plane.common.turns import Party
 from control_plane.ingest.gate import AGENT, OBJECTS
 from shared.protocol.codec import decode

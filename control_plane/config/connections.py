@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from control_plane.common.caller import limit_key
+from control_plane.common.client_network import limit_key
 from control_plane.common.shares import UNSHARED, Shares
 from control_plane.config.pace import Limits, Pace, Phase, Reason
 from shared.kernel.logs import FailureLog

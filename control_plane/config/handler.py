@@ -24,10 +24,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from control_plane.common.cost import watch_connections
 from control_plane.common.errors import BadRequest, Busy, ControlPlaneError
-from control_plane.common.inputs import require_utf8
+from control_plane.common.input_validation import require_utf8
 from control_plane.common.refusals import send_refusal
+from control_plane.common.request_cost import time_statements
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config.callers import WHO, Callers, who
 from shared.protocol.ids import new_id
@@ -71,7 +71,7 @@ class Handler(ASGIHandler):
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
         self._turns = FairTurns(in_all=threads, kept=KEPT_THREADS, crowded=CROWDED_THREADS)
         self._callers = Callers()
-        watch_connections()
+        time_statements()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request.

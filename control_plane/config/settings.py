@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
-from control_plane.common.bodies import FORM_LIMIT_BYTES
+from control_plane.common.body_limits import FORM_LIMIT_BYTES
 from control_plane.config import registry
 from control_plane.config.env import listed, parse
 from control_plane.portal.areas import TEMPLATE_DIRS
@@ -118,7 +118,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     # Above everything that asks the database.
     "control_plane.common.outages.Outages",
-    "control_plane.common.inputs.Inputs",
+    "control_plane.common.input_validation.InputValidation",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -128,7 +128,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "control_plane.accounts.sessions.SessionExpiry",
     "django_htmx.middleware.HtmxMiddleware",
-    "control_plane.common.middleware.Answers",
+    "control_plane.common.middleware.ErrorResponses",
     "control_plane.api.authentication.ApiKeys",
     # Last, so that every other look at the view comes before it opens the studio and calls the view.
     "control_plane.identity.middleware.StudioScope",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from control_plane.common import valkey
-from control_plane.common.caller import limit_key
+from control_plane.common.client_network import limit_key
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import releases, reports

@@ -24,7 +24,7 @@ import msgspec
 from django.db import connections
 from django.utils import timezone
 
-from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.client_network import address_of_scope, limit_key
 from control_plane.common.errors import Busy, ControlPlaneError, Unavailable
 from control_plane.common.outages import OUTAGES
 from control_plane.common.scoping import studio_scope

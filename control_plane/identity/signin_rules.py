@@ -17,7 +17,7 @@ from django.utils import timezone
 from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
 from control_plane.accounts.sessions import age_s, authenticated_at, idle_s, provider_of, used_second_factor
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import capability_scope, defer_to_scope_end
 from control_plane.identity.models import IdentityProvider, SigninPolicy
 from control_plane.tenancy.models import Membership, Role
@@ -65,7 +65,7 @@ def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | No
         membership: the person's membership in the studio; None for an operator, who signed in at the platform and opened
             the studio with a second factor (`access.services.open_break_glass`).
     """
-    policy = one(SigninPolicy, "TRUE")
+    policy = fetch_one(SigninPolicy, "TRUE")
     provider_id = provider_of(request)
     has_ended = membership is not None and _has_ended(request, membership)
     if policy is None and not provider_id and not has_ended:

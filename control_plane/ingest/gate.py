@@ -19,8 +19,8 @@ from django.http import QueryDict
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from control_plane.common.bodies import FORM_LIMIT_BYTES, limit_of
-from control_plane.common.caller import address_of_scope, limit_key
+from control_plane.common.body_limits import FORM_LIMIT_BYTES, limit_of
+from control_plane.common.client_network import address_of_scope, limit_key
 from control_plane.common.errors import BadRequest, ControlPlaneError, Unavailable
 from control_plane.common.refusals import send_refusal
 from control_plane.common.shares import Shares

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.fair_threads import FairThreads
-from control_plane.common.remembered import Remembered
+from control_plane.common.result_cache import ResultCache
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import refused
 from control_plane.ingest.readback import CACHE_S, NICE, READERS, READERS_PER_STUDIO, results_within
@@ -21,7 +21,7 @@ STILL_READING = "The bytes are still being verified. Ask again."
 MAX_REMEMBERED = 4096
 
 _readers = FairThreads("ingest-read-back", threads=READERS, of_one=READERS_PER_STUDIO, nice=NICE)
-_read: Remembered[bool] = Remembered(most=MAX_REMEMBERED, for_s=CACHE_S)
+_read: ResultCache[bool] = ResultCache(most=MAX_REMEMBERED, for_s=CACHE_S)
 """Objects that were read back intact, so that a retry after an unrelated refusal does not read them again."""
 
 

@@ -13,7 +13,7 @@ import hmac
 from uuid import UUID
 
 from control_plane.common.errors import NotFound
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 from control_plane.keys import key_wrapping, seal
 from control_plane.keys.configured import key_share_store, root_key
 from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused
@@ -130,7 +130,7 @@ def generation(key_id: UUID) -> StudioKey:
     Raises:
         NotFound: the studio has no generation with this id.
     """
-    key = one(StudioKey, "this.id = %s", [key_id])
+    key = fetch_one(StudioKey, "this.id = %s", [key_id])
     if key is None:
         raise NotFound(f"the studio has no key {key_id}")
     return key

@@ -21,7 +21,7 @@ from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import current_studio_id, flush_deferred
 from control_plane.keys import key_wrapping, keyring, seal
 from control_plane.keys.configured import key_share_store
@@ -257,7 +257,7 @@ def _chain_position() -> int:
 
 def _require_audit_event(entry_id: UUID | None, rule: ReleaseRule, actor: Actor, subject: Model) -> None:
     flush_deferred()  # the event may still wait for its place in the chain
-    found = one(
+    found = fetch_one(
         Entry,
         "this.id = %s AND this.action = ANY(%s) AND this.actor_kind = %s AND this.actor_id = %s AND this.object_id = %s",
         [entry_id, [act.value for act in rule.audit_events], actor.kind.value, actor.id, str(subject.pk)],

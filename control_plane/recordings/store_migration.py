@@ -22,9 +22,9 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, ControlPlaneError, StoreUnavailable
-from control_plane.common.leases import claim, held, release
+from control_plane.common.leases import claim, release, renew
 from control_plane.common.scoping import studio_scope
-from control_plane.common.tasks import kick_named
+from control_plane.common.tasks import enqueue_by_name
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
 from control_plane.storage.deletion_queue import cancel_deletion, schedule_deletion
@@ -120,7 +120,7 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
             actor=actor,
             details={**_stores(migration), "segments": migration.total_segments},
         )
-        kick_named(
+        enqueue_by_name(
             "control_plane.recordings.tasks.continue_migration", studio=studio.id, migration_id=migration.id
         )
     return migration
@@ -316,7 +316,7 @@ def _describe_source(item: _SourceObject, source: ObjectStore) -> str:
 def _repoint_segments(migration: StoreMigration, token: UUID, copied: Sequence[_CopyResult]) -> int | None:
     """Repoints the rows of verified copies to the target; None if another worker holds the lease now."""
     rows = StoreMigration.objects.filter(pk=migration.pk, state__in=OPEN_MIGRATION_STATES)
-    if not held(rows, token):
+    if not renew(rows, token):
         return None
     good = [item.item for item in copied if not item.code]
     going = cancel_deletion(migration.target_id, [item.key for item in good])

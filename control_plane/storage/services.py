@@ -19,11 +19,11 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
-from control_plane.common.leases import claim, held, release
+from control_plane.common.leases import claim, release, renew
 from control_plane.common.saving import check, save_new
 from control_plane.common.scoping import studio_scope
 from control_plane.common.ssrf_guard import is_private_allowed, resolve
-from control_plane.common.tasks import kick_named
+from control_plane.common.tasks import enqueue_by_name
 from control_plane.keys import vault
 from control_plane.plans.rate_limits import PROBES, require_rows
 from control_plane.storage import stores
@@ -176,7 +176,7 @@ def request_probe(studio: Studio, store: StudioStore | None, *, actor: Actor) ->
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
         )
         row.save(force_insert=True)
-        kick_named("control_plane.storage.tasks.run_store_probe", studio=studio.id, probe_id=row.id)
+        enqueue_by_name("control_plane.storage.tasks.run_store_probe", studio=studio.id, probe_id=row.id)
     return row
 
 
@@ -204,7 +204,7 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
     def update_row(**values: object) -> bool:
         with studio_scope(studio_id):
             mine = StoreProbe.objects.filter(pk=probe_id)
-            return held(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
+            return renew(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
 
     def starting(name: str) -> None:
         update_row(step=name)

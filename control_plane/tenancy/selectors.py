@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import (
     capability_scope,
     platform_scope,
@@ -25,7 +25,7 @@ def own_memberships(user_id: UUID) -> list[Membership]:
 def own_membership(user_id: UUID, *, slug: str) -> Membership | None:
     """Returns a person's membership in the studio with this slug, with the studio loaded; None without one."""
     with user_scope(user_id):
-        return one(
+        return fetch_one(
             Membership,
             "studio.slug = %s AND (this.ends_at IS NULL OR this.ends_at > %s)"
             " AND EXISTS (SELECT 1 FROM accounts_user person WHERE person.id = this.user_id AND person.is_active)",

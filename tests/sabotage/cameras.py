@@ -199,9 +199,9 @@ CAMERAS = (
         "one name in two Unicode forms is two dancers",
         "cameras",
         "control_plane/common/names.py",
-        '    folded = unicodedata.normalize("NFD", _UNSEEN.sub("", text)).casefold()\n'
+        '    folded = unicodedata.normalize("NFD", _INVISIBLE.sub("", text)).casefold()\n'
         '    folded = unicodedata.normalize("NFKD", folded).casefold()\n'
-        '    return _SPACE.sub(" ", unicodedata.normalize("NFKC", _UNSEEN.sub("", folded))).strip()\n',
+        '    return _SPACE.sub(" ", unicodedata.normalize("NFKC", _INVISIBLE.sub("", folded))).strip()\n',
         '    return _SPACE.sub(" ", text.casefold()).strip()\n',
         ("tests/control_plane/people/test_dancers.py::test_one_name_in_two_forms_is_one_dancer",),
     ),

@@ -2,15 +2,15 @@
 
 from tests.sabotage.sabotage import Sabotage
 
-_CALLER = "control_plane/common/caller.py"
+_CALLER = "control_plane/common/client_network.py"
 _CALLERS = "control_plane/config/callers.py"
 _GATE = "control_plane/ingest/gate.py"
 _TEST_ASSETS = "tests/control_plane/config/test_assets.py"
 _TEST_CALLERS = "tests/control_plane/config/test_callers.py"
-_TEST_CALLER = "tests/control_plane/common/test_caller.py"
+_TEST_CALLER = "tests/control_plane/common/test_client_network.py"
 _TEST_CONNECTIONS = "tests/control_plane/config/test_connections.py"
 _TEST_HOSTILE = "tests/matrix/test_hostile.py::test_no_input_is_a_fault_of_ours"
-_TEST_INPUTS = "tests/control_plane/common/test_inputs.py"
+_TEST_INPUTS = "tests/control_plane/common/test_input_validation.py"
 _TEST_LOGS = "tests/control_plane/common/test_request_logs.py"
 _TEST_STRANGERS = "tests/control_plane/accounts/test_strangers.py"
 _TEST_GATE = "tests/control_plane/ingest/test_gate.py"
@@ -114,7 +114,7 @@ WEB = (
     Sabotage(
         "every page takes as much as one with a file",
         "web",
-        "control_plane/common/bodies.py",
+        "control_plane/common/body_limits.py",
         "    limit: int = getattr(view, _LIMIT, FORM_LIMIT_BYTES)",
         "    limit: int = getattr(view, _LIMIT, FILE_LIMIT_BYTES)",
         (f"{_TEST_GATE}::test_only_pages_that_take_a_file_take_more_than_a_form",),
@@ -203,7 +203,7 @@ WEB = (
     Sabotage(
         "zero characters of a query reach the database",
         "web",
-        "control_plane/common/inputs.py",
+        "control_plane/common/input_validation.py",
         "            or _fault_of_fields(request.GET)",
         "",
         (f"{_TEST_INPUTS}::test_what_no_address_takes_is_refused",),
@@ -211,7 +211,7 @@ WEB = (
     Sabotage(
         "a cookie with a zero character reaches the database",
         "web",
-        "control_plane/common/inputs.py",
+        "control_plane/common/input_validation.py",
         "if any(map(_has_zero, request.COOKIES.items()))",
         "if False",
         (f"{_TEST_INPUTS}::test_what_no_address_takes_is_refused",),

@@ -1,4 +1,4 @@
-"""Before any table exists: the application role may use what the owner will make."""
+"""Grants the application role access to tables that the owner creates later. Runs before any table exists."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Makes tables that only migrations write read-only: the list of migrations, model names and permissions."""
+"""Makes tables that only migrations write read-only for the application: migrations, model names, permissions."""
 
 from typing import ClassVar
 

@@ -16,7 +16,7 @@ from control_plane.access.requests import StudioRequest
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
-from control_plane.common.bodies import takes_file
+from control_plane.common.body_limits import accepts_files
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.people.dancer_list import InvalidDancerList, read_dancers
 from control_plane.portal.dancers.forms import ListForm
@@ -47,7 +47,7 @@ def roster(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     return redirect("portal:roster", slug, class_id)
 
 
-@takes_file
+@accepts_files
 @require_POST
 def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
     """Ticks the dancers that a CSV file names. Nothing is saved before a person has reviewed the list."""

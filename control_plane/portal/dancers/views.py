@@ -17,7 +17,7 @@ from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
-from control_plane.common.bodies import takes_file
+from control_plane.common.body_limits import accepts_files
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.people import services
 from control_plane.people.dancer_list import InvalidDancerList, NewDancer, read_dancers
@@ -129,7 +129,7 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
     return redirect("portal:dancer", slug, dancer.id)
 
 
-@takes_file
+@accepts_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
     """Adds the dancers of a CSV file: all, or none if a line is wrong."""

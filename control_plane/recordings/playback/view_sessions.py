@@ -16,7 +16,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
-from control_plane.common.rows import one
+from control_plane.common.rows import fetch_one
 from control_plane.recordings.models import ClassSession, Replay
 
 REPLAY_IDLE_LIMIT = timedelta(minutes=30)
@@ -62,7 +62,7 @@ def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]
 
 
 def _current_replay(class_session: ClassSession, viewer_id: UUID) -> Replay | None:
-    return one(
+    return fetch_one(
         Replay,
         "this.class_session_id = %s AND this.viewer_id = %s AND this.seen_at > %s AND this.entry_id IS NOT NULL",
         [class_session.pk, viewer_id, timezone.now() - REPLAY_IDLE_LIMIT],

@@ -33,8 +33,8 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Busy, ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.fair_threads import FairThreads
 from control_plane.common.problems import error_response
-from control_plane.common.remembered import Remembered
-from control_plane.common.rows import one
+from control_plane.common.result_cache import ResultCache
+from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed
@@ -61,7 +61,7 @@ READERS, READERS_PER_STUDIO = 16, 4
 STORE_READ_TIMEOUT_S = 0.5
 """How long the thread of a request waits for a small read from a studio's own store."""
 _readers = FairThreads("playback", threads=READERS, of_one=READERS_PER_STUDIO)
-_reads_in_progress: Remembered[Future[bytes]] = Remembered(most=64, for_s=30.0)
+_reads_in_progress: ResultCache[Future[bytes]] = ResultCache(most=64, for_s=30.0)
 """Small reads in progress, at most `BUFFERED_RESPONSE_BYTES` each."""
 _SEGMENT_COLUMNS = (
     "id",
@@ -96,7 +96,7 @@ def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
     def view(request: HttpRequest, slug: str, class_id: UUID, **kwargs: Any) -> HttpResponseBase:
         try:
             actor = require_signed_in(request.user)
-            class_session = one(ClassSession, "this.id = %s", [class_id])
+            class_session = fetch_one(ClassSession, "this.id = %s", [class_id])
             if class_session is None:
                 raise NotFound
             if not class_session.wrapped_key:
@@ -270,7 +270,7 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
     where = f"{where} AND {_UNDAMAGED}"
     if track_id is not None:
         where, values = f"{where} AND this.track_id = %s", [*values, track_id]
-    segment = one(Segment, where, values, only=_SEGMENT_COLUMNS)
+    segment = fetch_one(Segment, where, values, only=_SEGMENT_COLUMNS)
     if segment is None:
         raise NotFound
     return segment

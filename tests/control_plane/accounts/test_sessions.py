@@ -22,7 +22,7 @@ from control_plane.accounts.tasks import clear_expired_sessions
 from control_plane.accounts.user_agent import device_name
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
-from control_plane.common.caller import UNKNOWN_ADDRESS
+from control_plane.common.client_network import UNKNOWN_ADDRESS
 from control_plane.identity.services.signin import change_signin_policy
 from tests.control_plane.conftest import SETUP, Cast
 

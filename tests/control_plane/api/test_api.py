@@ -98,7 +98,7 @@ def test_the_role_table_is_read_changed_and_reset(cast: Cast, ask: Ask) -> None:
     assert ask("PUT", "roles/emperor/", {"actions": []}).status_code == 404
     refused = ask("GET", "roles/viewer/")
     assert (refused.status_code, refused["Allow"]) == (405, "PUT, DELETE, OPTIONS")
-    assert refused.told["title"] == "This address does not take this method"
+    assert refused.told["title"] == "This address does not allow this method"
     nowhere = ask("GET", "emperors/")
     assert (nowhere.status_code, nowhere["Content-Type"]) == (404, "application/problem+json")
 

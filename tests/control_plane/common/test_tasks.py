@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from control_plane.common.errors import ScopeMissing
 from control_plane.common.scoping import CLOSED, current_scope
-from control_plane.common.tasks import ThreedanceTask, kick_on_commit
+from control_plane.common.tasks import ThreedanceTask, enqueue_on_commit
 from control_plane.config.celery import app
 from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
@@ -45,10 +45,10 @@ def test_a_kick_waits_for_the_commit(committed: Cast, monkeypatch: pytest.Monkey
         type(count_members), "delay", lambda self, **kwargs: sent.append(kwargs), raising=False
     )
     with transaction.atomic():
-        kick_on_commit(count_members, studio_id=committed.studio.id)
+        enqueue_on_commit(count_members, studio_id=committed.studio.id)
         assert sent == []
     assert sent == [{"studio_id": str(committed.studio.id)}]
     with transaction.atomic():
-        kick_on_commit(count_members, studio_id=committed.studio.id)
+        enqueue_on_commit(count_members, studio_id=committed.studio.id)
         transaction.set_rollback(True)
     assert len(sent) == 1

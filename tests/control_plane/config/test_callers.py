@@ -14,7 +14,7 @@ from django.conf import settings as configured
 from django.db import connection
 from django.http import HttpResponse
 
-from control_plane.common import cost, turns
+from control_plane.common import request_cost, turns
 from control_plane.common.errors import Busy
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config import handler as module
@@ -311,7 +311,7 @@ def test_people_and_agents_are_known_once_they_were_answered(
 
 
 def test_statements_count_and_waiting_for_others_does_not(db: None) -> None:
-    cost._time_statements(connection=connection)
+    request_cost._time_statements(connection=connection)
     fair, turn = FairTurns(in_all=1), Turn("somebody")
     with fair.working(turn), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.2)")
@@ -323,7 +323,7 @@ def test_statements_count_and_waiting_for_others_does_not(db: None) -> None:
 
 
 def test_a_request_gives_way_between_its_statements(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    cost._time_statements(connection=connection)
+    request_cost._time_statements(connection=connection)
     stopped: list[Turn] = []
     monkeypatch.setattr(FairTurns, "stop_for_others", lambda self, turn: stopped.append(turn))
     turn = Turn("somebody")

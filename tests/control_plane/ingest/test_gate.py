@@ -10,7 +10,7 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from control_plane.common.bodies import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
+from control_plane.common.body_limits import FILE_LIMIT_BYTES, FORM_LIMIT_BYTES
 from control_plane.common.throttle import Throttle
 from control_plane.fleet.uploads import MIN_BYTES_PER_S
 from control_plane.ingest import gate, services

@@ -13,7 +13,7 @@ from django.test import Client
 
 from control_plane.common.errors import Busy
 from control_plane.common.fair_threads import FairThreads
-from control_plane.common.remembered import Remembered
+from control_plane.common.result_cache import ResultCache
 from control_plane.common.scoping import studio_scope
 from control_plane.ingest import readback, services, verification
 from control_plane.ingest.models import PendingSegment
@@ -125,7 +125,7 @@ def test_an_agent_has_one_commit_under_way_and_a_studio_two() -> None:
 
 def test_what_is_remembered_is_bounded_in_number_and_time() -> None:
     now = 0.0
-    kept: Remembered[int] = Remembered(most=2, for_s=CACHE_S, now=lambda: now)
+    kept: ResultCache[int] = ResultCache(most=2, for_s=CACHE_S, now=lambda: now)
     for number in range(3):
         kept.put(number, number)
     assert [kept.get(number) for number in range(3)] == [None, 1, 2]

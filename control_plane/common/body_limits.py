@@ -1,4 +1,4 @@
-"""How large the body of a page's request may be: 1 MiB, unless its view takes a file."""
+"""Maximum size of request bodies: 1 MiB, or 8 MiB for views that accept files."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,13 +10,13 @@ FILE_LIMIT_BYTES = 8 << 20
 _LIMIT = "body_limit_bytes"
 
 
-def takes_file(view: View) -> View:
-    """Marks a view whose form has a file field; the outermost decorator, so that the resolver finds the mark."""
+def accepts_files(view: View) -> View:
+    """Marks a view whose form has a file field. Must be the outermost decorator, so that the resolver finds the mark."""
     setattr(view, _LIMIT, FILE_LIMIT_BYTES)
     return view
 
 
 def limit_of(view: Callable[..., Any]) -> int:
-    """Returns the most bytes that a request to `view` may carry."""
+    """Returns the maximum body size of requests to `view`, in bytes."""
     limit: int = getattr(view, _LIMIT, FORM_LIMIT_BYTES)
     return limit

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
-    """Results of the last `for_s` seconds by key, the oldest forgotten first where they are too many. For many threads."""
+class ResultCache(Generic[T]):
+    """Results of the last `for_s` seconds by key. Drops the oldest when it is full. Thread-safe."""
 
     def __init__(self, *, most: int, for_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self._most, self._for_s, self._now = most, for_s, now
@@ -18,13 +18,13 @@ class Remembered(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> T | None:
-        """Returns what is remembered under `key`."""
+        """Returns the cached value, or None."""
         with self._lock:
             at_s, value = self._kept.get(key, (float("-inf"), None))
             return value if self._now() - at_s <= self._for_s else None
 
     def put(self, key: Hashable, value: T) -> None:
-        """Remembers a value from now on."""
+        """Stores a value; its lifetime starts now."""
         with self._lock:
             self._kept.pop(key, None)
             self._kept[key] = self._now(), value
@@ -32,6 +32,6 @@ class Remembered(Generic[T]):
                 self._kept.popitem(last=False)
 
     def forget(self, key: Hashable) -> None:
-        """Forgets what is under `key`."""
+        """Removes a value."""
         with self._lock:
             self._kept.pop(key, None)

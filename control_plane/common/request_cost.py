@@ -1,7 +1,7 @@
 """Adds the database time of a request to its turn, and gives way between statements (`common.turns`).
 
-Together with the processor time of its thread this is its cost for the machine. Waiting for anything else (a remote store,
-a lock in Python) costs other requests nothing.
+This and the processor time of its thread are what a request costs the machine. Waiting for anything else, such as a
+remote store or a lock in Python, costs other requests nothing.
 """
 
 import time
@@ -24,7 +24,7 @@ def _timed(execute: Callable[..., T], sql: str, params: Any, many: bool, context
     try:
         return execute(sql, params, many, context)
     finally:
-        # The thread's own part of it is counted as processor time.
+        # The thread's own processor time in it is counted separately.
         turn.used_s += max(0.0, time.perf_counter() - began_s - (time.thread_time() - cpu_s))
 
 
@@ -33,6 +33,6 @@ def _time_statements(*, connection: Any, **_: Any) -> None:
         connection.execute_wrappers.append(_timed)
 
 
-def watch_connections() -> None:
+def time_statements() -> None:
     """Times the statements of every connection opened from now on; idempotent."""
     connection_created.connect(_time_statements, dispatch_uid="threedance.cost")

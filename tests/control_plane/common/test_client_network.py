@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.common.caller import (
+from control_plane.common.client_network import (
     UNKNOWN_ADDRESS,
     address_of_scope,
     client_address,

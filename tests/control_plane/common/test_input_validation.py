@@ -27,12 +27,12 @@ def refused(response: Any, status: int = 400) -> str:
 @pytest.mark.parametrize(
     ("path", "cookie", "says"),
     [
-        ("/accounts/login/?next=%00", "", "next: holds a zero character."),
-        ("/accounts/login/?a%00=1", "", "The name of a field holds a zero character."),
-        ("/accounts/login/?%3Cb%3E=%00", "", "<b>: holds a zero character."),
-        ("/accounts/login/?%C3%A9=%00", "", "***: holds a zero character."),
-        ("/nowhere/%00", "", "The address holds a zero character."),
-        ("/accounts/login/", r'session="\000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"', "A cookie holds a zero character."),
+        ("/accounts/login/?next=%00", "", "next: contains a zero character."),
+        ("/accounts/login/?a%00=1", "", "The name of a field contains a zero character."),
+        ("/accounts/login/?%3Cb%3E=%00", "", "<b>: contains a zero character."),
+        ("/accounts/login/?%C3%A9=%00", "", "***: contains a zero character."),
+        ("/nowhere/%00", "", "The address contains a zero character."),
+        ("/accounts/login/", r'session="\000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"', "A cookie contains a zero character."),
     ],
 )  # fmt: skip
 def test_what_no_address_takes_is_refused(path: str, cookie: str, says: str) -> None:
@@ -55,10 +55,11 @@ def test_a_form_is_refused_with_the_name_of_its_field(cast: Cast) -> None:
     address = f"/studio/{cast.studio.slug}/people/invitations/"
     alice = as_person(cast.alice)
     assert (
-        refused(alice.post(address, {"email": "a\0b"}, headers=PROGRAM)) == "email: holds a zero character."
+        refused(alice.post(address, {"email": "a\0b"}, headers=PROGRAM))
+        == "email: contains a zero character."
     )
     sent = alice.post(address, "email=a%00", content_type=FORM, headers=PROGRAM)
-    assert refused(sent) == "email: holds a zero character."
+    assert refused(sent) == "email: contains a zero character."
 
 
 @pytest.mark.django_db
@@ -67,9 +68,9 @@ def test_what_django_refuses_to_read_is_answered_in_the_same_words() -> None:
     assert refused(Client().get(f"/accounts/login/?{many}", headers=PROGRAM)) == "It has too many fields."
     assert b"It has too many fields." in Client().get(f"/accounts/login/?{many}", headers=PAGE).content
     wrong = Client().get("/accounts/login/", headers={**PROGRAM, "host": "evil.example"})
-    assert refused(wrong) == "This server does not answer for the host in the address."
+    assert refused(wrong) == "This server does not serve the host in the address."
     cut = Client().post("/accounts/login/", b"--x", content_type="multipart/form-data", headers=PROGRAM)
-    assert refused(cut) == "The parts of the body cannot be told apart."
+    assert refused(cut) == "The parts of the body cannot be separated."
 
 
 @pytest.mark.parametrize("accept", ["text/html,*/*;q=0.8", "application/json"])
@@ -101,9 +102,9 @@ def test_a_value_that_fits_no_column_is_the_callers_to_change(
     monkeypatch.setattr(people, "studio_page", break_)
     alice, address = as_person(cast.alice), f"/studio/{cast.studio.slug}/people/"
     says = refused(alice.get(address, headers=PROGRAM))
-    assert says == "A value is too large, too long or not one that can be stored."
+    assert says == "A value is too large, too long, or cannot be stored."
     assert says.encode() in alice.get(address, headers=PAGE).content
-    assert "a value does not fit its column" in caplog.text
+    assert "value does not fit its column" in caplog.text
 
 
 def test_deep_json_is_refused(cast: Cast) -> None:

@@ -1,7 +1,7 @@
-"""Where a request came from: the caller's address behind trusted proxies, and the networks that limits and logs count.
+"""The caller's address behind trusted proxies, and the networks that limits and logs use.
 
-`client_address` is the one place that reads `X-Forwarded-For`, for HTTP and for websockets alike. `Forwarded` (RFC 7239)
-is not read: a proxy that writes only `X-Forwarded-For` passes on whatever the caller wrote there.
+`client_address` is the only code that reads `X-Forwarded-For`, for HTTP and websockets alike. It does not read `Forwarded`
+(RFC 7239): a proxy that only writes `X-Forwarded-For` passes on a forged `Forwarded` unchanged.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from django.conf import settings
 from shared.kernel.logs import FailureLog
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104  # never bound; "this host on this network", which no caller has
-"""The address of a caller whose address cannot be known: a value that is nobody's, so limits lock out nobody else."""
+"""Address of a caller whose address is unknown. No real caller has it, so its limits affect nobody else."""
 FORWARDED_FOR = b"x-forwarded-for"
 LIMITED_PREFIX_V6 = 64
-"""A caller with one IPv6 address has all of its /64."""
+"""A caller with one IPv6 address controls its whole /64."""
 
 log = logging.getLogger(__name__)
 _unreadable = FailureLog(log, "the proxy's X-Forwarded-For holds no address", every_s=600.0)
@@ -32,15 +32,15 @@ _network: contextvars.ContextVar[str] = contextvars.ContextVar("threedance_netwo
 def client_address(peer: str, forwarded_for: str) -> str:
     """Returns the caller's address: the peer's, or behind `TRUSTED_PROXIES` the one that our own proxies report.
 
-    Only as many entries are believed, from the right, as there are proxies: the caller wrote those further left. An
-    entry may carry a port (`203.0.113.5:4711`, `[2001:db8::5]:4711`), as Azure, IIS and AWS write it.
+    Trusts as many entries, from the right, as there are proxies; the caller may have written those further left. An
+    entry may have a port (`203.0.113.5:4711`, `[2001:db8::5]:4711`), as Azure, IIS and AWS write it.
 
     Args:
         peer: the other end of the connection; empty for a unix socket.
         forwarded_for: all `X-Forwarded-For` headers, joined by commas.
 
     Returns:
-        An IPv4 or IPv6 address without port or zone; `UNKNOWN_ADDRESS` where there is none.
+        An IPv4 or IPv6 address without port or zone; `UNKNOWN_ADDRESS` if there is none.
     """
     proxies: int = settings.TRUSTED_PROXIES
     entries = [part.strip() for part in forwarded_for.split(",") if part.strip()] if proxies else []
@@ -60,7 +60,7 @@ def address_of_scope(scope: Mapping[str, Any]) -> str:
 
 
 def limit_key(address: str) -> str:
-    """Returns what limits count an address by: an IPv4 address itself, the /64 of an IPv6 address."""
+    """Returns the key of an address for limits: the IPv4 address, or the /64 of an IPv6 address."""
     known = _address_in(address)
     if known is None:
         return UNKNOWN_ADDRESS
@@ -70,7 +70,7 @@ def limit_key(address: str) -> str:
 
 
 def _address_in(entry: str) -> IPv4Address | IPv6Address | None:
-    """Returns the address in an entry of X-Forwarded-For, or None where it holds none."""
+    """Returns the address in an entry of X-Forwarded-For, or None."""
     text = entry.strip().strip('"')
     if text.startswith("["):
         text, closed, port = text[1:].partition("]")
@@ -84,7 +84,7 @@ def _address_in(entry: str) -> IPv4Address | IPv6Address | None:
         found = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # A server that listens on both families sees IPv4 callers so; counted as IPv6 they would share one /64.
+    # A dual-stack server reports IPv4 callers as mapped IPv6 addresses; as IPv6 they would all share one /64.
     return getattr(found, "ipv4_mapped", None) or found
 
 
@@ -104,9 +104,9 @@ def calling_from(address: str) -> Iterator[None]:
 
 
 def network_hash(studio_id: UUID) -> str:
-    """Returns 16 characters that stand for the caller's network, another one in each studio; empty: no request.
+    """Returns 16 characters that identify the caller's network within one studio; empty outside of a request.
 
-    Keyed, so that nobody who reads a log can try out addresses: 32 bits of address are soon tried.
+    A keyed hash, because 32 bits of address could be found by trial.
     """
     network = _network.get()
     if not network:
@@ -116,9 +116,9 @@ def network_hash(studio_id: UUID) -> str:
 
 
 def network_of(address: str) -> str:
-    """Returns the network of an address: its /24, or its /48; empty where the address is not known."""
+    """Returns the network of an address: its /24 or /48; empty if the address is unknown."""
     known = _address_in(address)
     if known is None or address == UNKNOWN_ADDRESS:
         return ""
-    # A home keeps its /24 or /48 for weeks, its last bits change by the day.
+    # A home keeps its /24 or /48 for weeks, while the last bits change daily.
     return str(ip_network(f"{known}/{24 if known.version == 4 else 48}", strict=False))

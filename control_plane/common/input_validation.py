@@ -1,7 +1,7 @@
-"""Refuses text that no address of ours takes, before any view reads it: zero characters, and other encodings than UTF-8.
+"""Refuses text that no view accepts, before any view reads it: NUL characters, and encodings other than UTF-8.
 
-PostgreSQL stores no zero character, so that each view, filter and form which passes one on would fail; a form field
-refuses it by itself, but text that is read from a query does not pass through one.
+PostgreSQL cannot store NUL, so any view, filter or form that passes it on would fail. Form fields refuse it themselves,
+but query parameters do not go through form fields.
 """
 
 import codecs
@@ -18,22 +18,22 @@ from shared.kernel.redact import MASK
 Handler = Callable[[HttpRequest], HttpResponse]
 
 _ENCODINGS = frozenset({"utf-8", "ascii"})
-"""As `codecs` names them. Browsers send forms in the encoding of the page, which is UTF-8."""
+"""Names as in `codecs`. Browsers send forms in the encoding of the page, which is UTF-8."""
 _ZERO = "\0"
 _LONGEST_NAME = 40
 
 
-class Inputs:
-    """Middleware above everything that asks the database: answers 400 with the name of the field."""
+class InputValidation:
+    """Middleware above everything that uses the database. Answers 400 with the name of the field."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Calls on, unless the path, the query or a cookie is refused."""
+        """Calls the next handler unless the path, the query or a cookie is refused."""
         fault = (
-            ("The address holds a zero character." if _ZERO in request.path_info else "")
-            or ("A cookie holds a zero character." if any(map(_has_zero, request.COOKIES.items())) else "")
+            ("The address contains a zero character." if _ZERO in request.path_info else "")
+            or ("A cookie contains a zero character." if any(map(_has_zero, request.COOKIES.items())) else "")
             or _fault_of_fields(request.GET)
         )
         return refusal_response(request, BadRequest(fault)) if fault else self.get_response(request)
@@ -41,23 +41,24 @@ class Inputs:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """Refuses a form with a zero character in a field; None where all is well."""
+        """Refuses a form with a NUL character; returns None otherwise."""
         if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
             return None
         if getattr(view, "csrf_exempt", False):
-            # A view for programs reads its body as a stream: reading the form here would consume it.
+            # A view for API clients or agents streams its body; parsing the form here would consume it.
             return None
         fault = _fault_of_fields(request.POST)
         return refusal_response(request, BadRequest(fault)) if fault else None
 
 
 def require_utf8(content_type: str) -> None:
-    """Checks the encoding that a request names for its body, and so for its query.
+    """Checks the charset that a request declares for its body, and so for its query.
 
-    Django takes any name that Python knows, and some of those read no text: the request fails before any middleware.
+    Django accepts any codec that Python knows. Some of them are not text encodings and make the request fail before any
+    middleware.
 
     Raises:
-        BadRequest: it is another than UTF-8.
+        BadRequest: it is not UTF-8.
     """
     try:
         named = parse_header_parameters(content_type)[1].get("charset", "utf-8")
@@ -71,9 +72,9 @@ def require_utf8(content_type: str) -> None:
 def _fault_of_fields(fields: QueryDict) -> str:
     for name, values in fields.lists():
         if _ZERO in name:
-            return "The name of a field holds a zero character."
+            return "The name of a field contains a zero character."
         if any(_ZERO in value for value in values):
-            return f"{_shown(name)}: holds a zero character."
+            return f"{_shown(name)}: contains a zero character."
     return ""
 
 
