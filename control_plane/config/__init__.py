@@ -1,4 +1,4 @@
-"""The composition root of the control plane: settings from the environment, addresses, ASGI, Celery, checks.
+"""The composition root of the control plane: settings from the environment, URLs, ASGI, Celery, system checks.
 
-Imports everything, is imported by nothing of ours but `manage`-like entry points.
+It may import everything. Only entry points such as `manage` import it.
 """

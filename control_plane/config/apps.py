@@ -12,17 +12,17 @@ from shared.kernel.logs import Flood, configure_logs
 
 
 class ConfigConfig(AppConfig):
-    """The composition root as Django sees it."""
+    """The composition root as a Django app."""
 
     name = "control_plane.config"
     label = "config"
     celery = celery_app
-    """Tasks are sent through this one, from every process that loads the apps."""
+    """Every process that loads the apps sends tasks through this one."""
 
     def ready(self) -> None:
-        """Sends the logs of this process where its environment says, and registers what a deployment must satisfy.
+        """Configures logs, registers the system checks, and subscribes apps to each other's events.
 
-        After each migration the permissions are made that their rights need. Apps subscribe to each other's events.
+        Also creates the stored permissions of single objects after each migration.
         """
         from control_plane.access.permissions import make_permissions  # models are loaded only now
         from control_plane.config import declarations

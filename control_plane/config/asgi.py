@@ -1,4 +1,4 @@
-"""The web process: Django for HTTP, the fleet's gateway for the boxes' websocket."""
+"""ASGI application of the web process: Django for HTTP, the fleet's gateway for agents' websockets."""
 
 import os
 import resource
@@ -12,7 +12,7 @@ import django
 
 django.setup(set_prefix=False)
 
-# What follows needs the apps loaded.
+# The following imports need the apps loaded.
 from control_plane.config.checks import refuse_unsafe_start  # noqa: E402
 from control_plane.config.handler import Handler  # noqa: E402
 from control_plane.fleet.gateway import gateway  # noqa: E402
@@ -22,14 +22,14 @@ from shared.kernel.service import ServiceManager  # noqa: E402
 
 LINK_PATH = "/agent/v1/link"
 SWITCH_INTERVAL_S = 0.0005
-"""How long Python lets one thread compute while others want to. A request changes threads about ten times on its way
+"""How long Python lets one thread run while others want to. A request changes threads about ten times on its way
 through the event loop and its statements. Beside a busy thread each change takes this long: at Python's 5 ms, 50 ms."""
 
 refuse_unsafe_start()
 
 
 def _raise_descriptor_limit() -> None:
-    """Takes as many open sockets as the system gives without asking: each box that is linked is one."""
+    """Raises the limit of open sockets to the hard limit, because each linked agent needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard)
     if soft < wanted:

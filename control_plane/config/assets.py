@@ -1,7 +1,7 @@
-"""Static files: under addresses that hold their hash, so that browsers keep them for a year, and compressed once.
+"""Static files: URLs contain the hash of the content, so that browsers cache them for a year; compressed once.
 
-They are read from the packages. Django's ManifestStaticFilesStorage needs them collected in a folder first, by each
-deployment and again at each update; what is served would then depend on whether somebody did.
+Files are served from the packages. Django's ManifestStaticFilesStorage would need `collectstatic` at each deployment and
+update, and what is served would depend on whether that was done.
 """
 
 import contextlib
@@ -26,32 +26,32 @@ from whitenoise.responders import Response, StaticFile
 _HASH_CHARS = 12
 _HASHED = re.compile(rf"(?P<stem>.+)\.(?P<hash>[0-9a-f]{{{_HASH_CHARS}}})(?P<ending>\.[^./]+)")
 _HASHED_BY_BUNDLER = re.compile(r".+/portal/dist/[^/]+-[A-Z0-9]{8}\.woff2")
-"""Fonts, which the bundler names by their content."""
+"""Fonts, whose names the bundler derives from their content."""
 _PACKED = frozenset({".css", ".js", ".svg", ".json", ".txt", ".html", ".xml", ".ico"})
 _WORTH = 0.9
-"""A compressed copy is kept where it is at most this part of the file."""
+"""A compressed copy is kept only if it is at most this fraction of the file."""
 _STALE_AFTER_S = 7 * 24 * 3600
-"""Each start writes its copies anew; one that no start has written for so long is of files that are served no more."""
+"""Each start rewrites its copies. A copy older than this belongs to files that are no longer served."""
 
 
 class HashedStorage(StaticFilesStorage):
-    """Makes the addresses that pages name."""
+    """Returns the URLs that pages use."""
 
     def url(self, name: str | None) -> str:
-        """Returns the address of a file with its hash; the plain one where there is no such file."""
+        """Returns the URL of a file with its hash, or the plain URL if there is no such file."""
         path = finders.find(name) if name and not name.endswith("/") else None
         return super().url(hashed(name, path) if name and isinstance(path, str) else name)
 
 
 class HashedFinder(BaseFinder):
-    """Finds a file by its name with its present hash in it. Lists nothing: the other finders do."""
+    """Finds a file by a name that contains its current hash. Lists nothing, because the other finders do."""
 
     def check(self, **kwargs: Any) -> list[Any]:
-        """Returns no complaint."""
+        """Returns no errors."""
         return []
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
-        """Returns where it is; an empty list where it is not."""
+        """Returns the path of the file, or an empty list."""
         match = _HASHED.fullmatch(path)
         found = finders.find(match["stem"] + match["ending"]) if match else None
         if match is None or not isinstance(found, str) or hash_of(found) != match["hash"]:
@@ -64,18 +64,18 @@ class HashedFinder(BaseFinder):
 
 
 class StaticFiles(WhiteNoiseMiddleware):
-    """WhiteNoise, with the hashed address of each file beside its plain one, and compressed copies that it makes itself."""
+    """WhiteNoise, with a hashed URL for each file next to its plain one, and compressed copies that it creates itself."""
 
     def add_file_to_dictionary(
         self, url: str, path: str, stat_cache: Mapping[str, Any] | None = None
     ) -> None:
-        """Takes a file in, under both its addresses."""
+        """Adds a file under both URLs."""
         super().add_file_to_dictionary(url, path, stat_cache=stat_cache)  # type: ignore[no-untyped-call]
         again = hashed(url, path)
         self.files[again] = self.get_static_file(path, again, stat_cache=stat_cache)
 
     def get_static_file(self, path: str, url: str, stat_cache: Mapping[str, Any] | None = None) -> StaticFile:
-        """Returns what answers requests for one file."""
+        """Returns the object that serves one file."""
         headers = Headers([])
         self.add_mime_headers(headers, path, url)  # type: ignore[no-untyped-call]
         self.add_cache_headers(headers, path, url)  # type: ignore[no-untyped-call]
@@ -84,17 +84,17 @@ class StaticFiles(WhiteNoiseMiddleware):
         return _StaticFile(path, headers.items(), encodings=copies)  # type: ignore[no-untyped-call]
 
     def immutable_file_test(self, path: str, url: str) -> bool:
-        """Returns whether what is at `url` can never change."""
+        """Returns whether the content at `url` can never change."""
         match = _HASHED.fullmatch(url)
         is_current = match is not None and match["hash"] == hash_of(path)
         return is_current or _HASHED_BY_BUNDLER.fullmatch(url) is not None
 
 
 class _StaticFile(StaticFile):
-    """One file that is served; as it is where its compressed copy cannot be read (any more)."""
+    """One served file. Falls back to the plain file if the compressed copy cannot be read."""
 
     def get_response(self, method: str, request_headers: Mapping[str, str]) -> Response:
-        """Return the answer to a request.
+        """Returns the response to a request.
 
         Raises:
             OSError: the file itself cannot be read.
@@ -111,13 +111,13 @@ class _StaticFile(StaticFile):
 
 
 def hashed(name: str, path: str) -> str:
-    """Returns `name` (a path or an address) with the hash of the file at `path` before its ending."""
+    """Returns `name` (a path or URL) with the hash of the file at `path` before its extension."""
     stem, ending = os.path.splitext(name)
     return f"{stem}.{hash_of(path)}{ending}" if ending else name
 
 
 def hash_of(path: str) -> str:
-    """Returns the hash of a file's content that its address holds; read once, and again when the file has changed."""
+    """Returns the hash of a file's content for its URL. Cached until the file changes."""
     return _hash(path, os.stat(path).st_mtime_ns)
 
 
@@ -128,7 +128,7 @@ def _hash(path: str, changed_ns: int) -> str:
 
 @cache
 def _packed(path: str, changed_ns: int) -> str:
-    """Make a compressed copy, and return where it is; empty where the file is served as it is: not worth it, or no space."""
+    """Creates a compressed copy and returns its path; empty if that is not worthwhile, or the disk is full."""
     if os.path.splitext(path)[1] not in _PACKED:
         return ""
     content = Path(path).read_bytes()
@@ -137,12 +137,12 @@ def _packed(path: str, changed_ns: int) -> str:
         return ""
     try:
         return _keep(packed)
-    except OSError:  # a full disk, or a folder of somebody else's, must not keep pages from being served
+    except OSError:  # a full disk, or a folder of another user, must not prevent serving pages
         return ""
 
 
 def _keep(packed: bytes) -> str:
-    """Write a compressed copy, and return where it is.
+    """Writes a compressed copy and returns its path.
 
     Raises:
         OSError: it could not be written; nothing of it is left.
@@ -161,20 +161,20 @@ def _keep(packed: bytes) -> str:
 
 @cache
 def _folder() -> Path:
-    """Return the folder for compressed copies, made where it is missing and freed of stale ones.
+    """Returns the folder for compressed copies; creates it and removes stale copies.
 
-    It is in the state folder: systems clean their folders for temporary files of what is ten days old, also below
-    processes that run. Processes share it: a copy is named by the hash of its content, and renamed into its place.
+    It is in the state folder, because systems delete old files from temporary folders even while processes run. Processes
+    share it: a copy is named by the hash of its content, and renamed into place.
 
     Raises:
-        OSError: it cannot be made or listed.
+        OSError: it cannot be created or listed.
     """
-    # Absolute: the state folder may be given relative to the working folder at the start.
+    # Absolute, because the state folder may be given relative to the working directory at start.
     folder = (Path(settings.STATE_DIR) / "run" / "static").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     oldest_s = time.time() - _STALE_AFTER_S
     for copy in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another process that starts has removed it
+        with contextlib.suppress(FileNotFoundError):  # removed by another process that is starting
             if copy.stat().st_mtime < oldest_s:
                 copy.unlink()
     return folder

@@ -1,9 +1,9 @@
 """Finds the party of a request before the request is read, so that threads are shared fairly (`common.turns`).
 
-A request is counted for a studio, whose agents and people share one party; where no studio is known, for an account; else
-for the network that it comes from. A credential counts for an account or a studio only after a request with it was answered
-as theirs. Made-up credentials, and requests for pages of another studio, are thus counted for the caller's own network.
-This decides about waiting only, never about access.
+A request counts for a studio, whose agents and people share one party; if the studio is unknown, for an account; else for
+the caller's network. A credential counts for a studio or an account only after a request with it was answered as theirs. So
+made-up credentials, and requests for pages of another studio, count for the caller's own network. This only decides about
+waiting, never about access.
 """
 
 import binascii
@@ -26,19 +26,19 @@ from control_plane.ingest.gate import AGENT, OBJECTS
 from shared.protocol.codec import decode
 
 MOST_KNOWN = 10_000
-"""Credentials that are remembered; the one that was used longest ago is forgotten first."""
+"""Credentials that are remembered; the least recently used is dropped first."""
 LONGEST_TOKEN = 4096
 API = "/api/"
-"""Below it an API key in `Authorization` counts, and a session only where there is no such header (`api.authentication`)."""
+"""Below this path an API key in `Authorization` counts, and a session only without such a header (`api.authentication`)."""
 WHO = "threedance.who"
-"""In the scope of a request: who it turned out to come from, and which studio it was for."""
+"""Key in a request's scope: its caller, and the studio that it was for."""
 
 OF_STUDIO, OF_PERSON, OF_NETWORK = 4, 3, 4
-"""Threads, of eight, that they may have at a time."""
+"""Threads, of eight, that each of these may hold at a time."""
 OF_AGENTS, OF_UPLOADS, OF_UPLOADS_OF_STUDIO = 5, 3, 2
-"""Threads for all calls of agents, for all uploads, and for those of one studio: pages always have three."""
+"""Threads for all calls of agents, for all uploads, and for uploads of one studio: pages always have three."""
 OF_HEALTH, OF_HEALTH_OF_NETWORK = 3, 2
-"""Threads for all health probes, and for those of one network: it never has all of them."""
+"""Threads for all health probes, and for those of one network, so that no network can hold all of them."""
 HEALTH = Party("health", OF_HEALTH)
 
 
@@ -47,10 +47,10 @@ Kind = Literal["agent", "key", "account"]
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """From whom an answered request came, and which studio it was for; None: not known, and none."""
+    """The caller of an answered request, and its studio; None: unknown, or none."""
 
     caller: tuple[Kind, Hashable]
-    """The kind of its credential, and its id."""
+    """Kind and id of the credential's owner."""
     studio_id: UUID | None
 
 
@@ -59,19 +59,19 @@ class _Claims(msgspec.Struct):
 
 
 class Callers:
-    """Remembers to which studio or account recently used credentials belong. Used by the event loop alone."""
+    """Remembers the studio or account of recently used credentials. Used in the event loop only."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Who] = OrderedDict()
-        """By credential, and by the part of the address that named the studio that let it in."""
+        """By credential, and by the path part of the studio that admitted it."""
 
     def parties(self, scope: Mapping[str, Any]) -> list[Party]:
-        """Returns to whom a request counts, the one first whose turn it is."""
+        """Returns the parties that a request counts for; the first one decides the order."""
         path: str = scope["path"]
         if path in ("/livez", "/readyz"):
             return [Party(("health", _network(scope)), OF_HEALTH_OF_NETWORK), HEALTH]
         if path.startswith(OBJECTS) and scope["method"] == "PUT":
-            # The gate has checked that we signed the address, with or without a body; the studio is in front of the key.
+            # The gate has checked our signature of the URL, with or without a body; the studio's id precedes the object key.
             studio = path.removeprefix(OBJECTS).partition("/")[0]
             uploads = [Party(("uploads", studio), OF_UPLOADS_OF_STUDIO), Party("uploads", OF_UPLOADS)]
             return [Party(("studio", studio), OF_STUDIO), *uploads, *_KIND_OF_AGENTS]
@@ -85,10 +85,10 @@ class Callers:
         return [*found, *(_KIND_OF_AGENTS if path.startswith(AGENT) else ())]
 
     def learn(self, scope: Mapping[str, Any]) -> None:
-        """Remembers whose the credential of a request is that has been answered.
+        """Remembers the owner of the credential of an answered request.
 
-        Only where the credential is the one that proved it: a caller could change any other with each request, and push
-        out those of others.
+        Only if this credential proved the caller. A caller could vary any other header with each request, and so push
+        out the credentials of others.
         """
         credential, who = _credential(scope), scope.get(WHO)
         if credential is None or who is None:
@@ -111,21 +111,21 @@ _KIND_OF_AGENTS = (Party("agents", OF_AGENTS),)
 
 
 def who(request: HttpRequest) -> Who | None:
-    """Returns from whom an answered request came; None: it is not known."""
+    """Returns the caller of an answered request, or None if unknown."""
     if (agent := getattr(request, "agent_caller", None)) is not None:
         return Who(("agent", agent.agent_id), agent.studio_id)
-    # Set once the studio of the address has let the caller in.
+    # Set once the studio of the path has admitted the caller.
     studio = getattr(request, "studio", None)
     studio_id = studio.pk if studio is not None else None
     if (key := getattr(request, "api_key", None)) is not None:
         return Who(("key", key.pk), studio_id)
-    # Not `request.user`: that would ask the database where no view has.
+    # Not `request.user`: that would query the database even if no view has.
     user = getattr(request, "_cached_user", None)
     return Who(("account", user.pk), studio_id) if user is not None and user.is_authenticated else None
 
 
 def _slug(path: str) -> str:
-    """Returns the part of an address that names a studio; empty where none does."""
+    """Returns the part of a path that names a studio; empty if there is none."""
     pairs = pairwise(path.split("/"))
     return next((after for before, after in pairs if before in ("studio", "studios")), "")
 
@@ -135,9 +135,9 @@ def _network(scope: Mapping[str, Any]) -> str:
 
 
 def _credential(scope: Mapping[str, Any]) -> tuple[Kind, Hashable] | None:
-    """Returns the kind and name of a request's credential; None where it has none.
+    """Returns kind and value of a request's credential, or None.
 
-    It is the one that the path reads: a header that nobody reads would hide a person's session.
+    Only the one that the path reads: another header would hide a person's session.
     """
     headers = dict(scope["headers"])
     authorization: bytes = headers.get(b"authorization", b"")

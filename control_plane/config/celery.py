@@ -1,4 +1,4 @@
-"""The worker and the clock: Celery over Valkey. It only carries kicks; what is to be done stands in the database."""
+"""Worker and beat: Celery over Valkey. Messages only start jobs; the state of a job is in the database."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logs(**kwargs: Any) -> None:
-    """Leaves the logs as `config.apps` set them up, without a line for each task: a sweep runs all day."""
+    """Keeps the logs as `config.apps` configured them, and silences Celery's line per task, because sweeps run all day."""
     for chatty in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -31,10 +31,10 @@ def keep_our_logs(**kwargs: Any) -> None:
 @worker_init.connect
 @beat_init.connect
 def refuse_unsafe_start(**kwargs: Any) -> None:
-    """Stops a worker whose deployment breaks a rule.
+    """Stops a worker whose deployment fails a check.
 
     Raises:
-        SystemCheckError: with every rule broken.
+        SystemCheckError: names every failed check.
     """
     from control_plane.config import checks  # the apps are loaded only now
 
@@ -43,14 +43,14 @@ def refuse_unsafe_start(**kwargs: Any) -> None:
 
 @worker_ready.connect
 @beat_init.connect
-def tell_ready(**kwargs: Any) -> None:
-    """Tells the service manager that a worker or beat has started."""
+def report_ready(**kwargs: Any) -> None:
+    """Reports to the service manager that a worker or beat has started."""
     ServiceManager.of_this_process().tell(READY)
 
 
 @heartbeat_sent.connect
-def tell_alive(**kwargs: Any) -> None:
-    """Tells the service manager that the worker's main loop turns; its children may be at long tasks meanwhile.
+def report_alive(**kwargs: Any) -> None:
+    """Reports to the service manager that the worker's main loop runs; its children may be busy with long tasks.
 
     The loop sends heartbeats every two seconds while it is connected to its broker.
     """
@@ -58,9 +58,9 @@ def tell_alive(**kwargs: Any) -> None:
 
 
 class Scheduler(PersistentScheduler):
-    """Beat's schedule in a file, with a sign of life for the service manager at each turn.
+    """Beat's schedule in a file; reports to the service manager at each turn.
 
-    A disk that takes no file stops nothing: what is lost is when each task ran last.
+    A full disk stops nothing: only the time of each task's last run is lost.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ class Scheduler(PersistentScheduler):
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Sends what is due; returns how long to sleep, in seconds."""
+        """Sends due tasks; returns the seconds to sleep."""
         ServiceManager.of_this_process().tell(ALIVE)
         wait_s: float = super().tick(*args, **kwargs)
         return wait_s

@@ -7,7 +7,7 @@ from django.conf import settings
 
 
 class CelerySettings:
-    """Acknowledge late, keep nothing: a job's truth is its row, and beat kicks again what lost its worker."""
+    """Acknowledge late, store no results: a job's state is its row, and beat starts jobs again that lost their worker."""
 
     broker_url = settings.CELERY_BROKER_URL
     broker_connection_retry_on_startup = True
@@ -23,5 +23,5 @@ class CelerySettings:
     beat_schedule: ClassVar[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
     beat_scheduler = "control_plane.config.celery:Scheduler"
     beat_max_loop_interval = 10
-    """Beat tells that it lives at each turn of its loop."""
+    """Beat reports to the watchdog at each turn of its loop."""
     beat_schedule_filename = str(settings.STATE_DIR / "run" / "celerybeat-schedule")

@@ -1,4 +1,4 @@
-"""Requirements of a deployment, as system checks with ids and hints; some of them stop the start."""
+"""System checks of a deployment, with ids and hints; some of them stop the start."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,14 +31,14 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "THREEDANCE_SECRET_KEY is missing or shorter than 32 bytes",
-            hint="Set it, or THREEDANCE_SECRET_KEY_FILE to a file of 64 random characters; `threedance up` makes one.",
+            hint="Set it, or THREEDANCE_SECRET_KEY_FILE to a file of 64 random characters; `threedance up` creates one.",
             id="threedance.E010",
         )
     ]
 
 
 def check_root_key(**kwargs: Any) -> list[CheckMessage]:
-    """The root key can be had: its file is there and only its owner can read it, or its holder answers."""
+    """The root key is available: its file exists and only its owner can read it, or its holder answers."""
     if settings.ROOT_KEY_URL:
         return _check_holder()
     fault = file_mode_fault(settings.ROOT_KEY_FILE)
@@ -47,7 +47,7 @@ def check_root_key(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"the root key file {settings.ROOT_KEY_FILE} {fault}",
-            hint="Make one with `threedance manage init_keys`, or `chmod 600` it. Without it no footage can be opened.",
+            hint="Create one with `threedance manage init_keys`, or `chmod 600` it. Without it no footage can be opened.",
             id="threedance.E011",
         )
     ]
@@ -55,13 +55,13 @@ def check_root_key(**kwargs: Any) -> list[CheckMessage]:
 
 def _check_holder() -> list[CheckMessage]:
     try:
-        # The seed is read here once: what serves requests may not wait for a holder far away.
+        # Read the seed once here, so that requests do not wait for a remote holder.
         _, _, _ = root_key().id, key_share_store(), derive_secret("start")
     except (ControlPlaneError, ValueError, DatabaseError) as error:
         return [
             Error(
                 f"the root key of THREEDANCE_ROOT_KEY, the key shares or the seed cannot be used: {error}",
-                hint="`threedance manage init_keys` makes what is missing; docs/design/keys.md names the addresses.",
+                hint="`threedance manage init_keys` creates what is missing; docs/design/keys.md explains the addresses.",
                 id="threedance.E011",
             )
         ]
@@ -76,8 +76,8 @@ def check_key_share_store(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 f"THREEDANCE_KEY_SHARES: {error}",
-                hint="Name a folder of its own (file:///folder), or a database of its own with nothing else in it"
-                " (postgresql://...), out of all backups; docs/design/keys.md says why.",
+                hint="Use a folder of its own (file:///folder), or a database with nothing else in it (postgresql://...),"
+                " excluded from all backups; docs/design/keys.md explains why.",
                 id="threedance.E016",
             )
         ]
@@ -111,26 +111,26 @@ def check_assets(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_releases(**kwargs: Any) -> list[CheckMessage]:
-    """The folder of releases, where one is named, holds releases."""
+    """The folder of releases, if configured, contains releases."""
     folder = settings.FLEET_RELEASES
     if folder is None or (folder / "metadata" / "timestamp.json").is_file():
         return []
     return [
         Warning(
-            f"THREEDANCE_RELEASES={folder} holds no releases: boxes find nothing to update to",
-            hint="`python -m deploy.agent publish` makes such a folder; copy it here whole.",
+            f"THREEDANCE_RELEASES={folder} contains no releases: agents find no updates",
+            hint="`python -m deploy.agent publish` creates such a folder; copy all of it here.",
             id="threedance.W017",
         )
     ]
 
 
 def check_mail(**kwargs: Any) -> list[CheckMessage]:
-    """There is a server for mail."""
+    """A mail server is configured."""
     if settings.ENV.email_url:
         return []
     return [
         Warning(
-            "THREEDANCE_EMAIL_URL is not set: no mail is sent, so nobody can reset a password alone",
+            "THREEDANCE_EMAIL_URL is not set: no mail is sent, so people cannot reset their passwords",
             hint="smtp://user:password@host:587?from=studio@example.org; until then `threedance"
             " sign-in-link EMAIL` prints sign-in links.",
             id="threedance.W015",
@@ -139,7 +139,7 @@ def check_mail(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """The role that serves requests is bound by row security: no superuser, no BYPASSRLS, owner of nothing."""
+    """Row security binds the role that serves requests: no superuser, no BYPASSRLS, owner of nothing."""
     if settings.DATABASE_AS_OWNER:
         return []
     found: list[CheckMessage] = []
@@ -152,7 +152,7 @@ def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any
         )
         found += [
             Error(
-                f"the application's database role {name} {fault}: row level security would not hold",
+                f"the application's database role {name} {fault}: row level security would not apply",
                 hint="Give THREEDANCE_DATABASE_URL a role of its own; migrate as the owner"
                 " (THREEDANCE_DATABASE_ROLE=owner).",
                 id="threedance.E014",
@@ -164,7 +164,7 @@ def check_application_role(databases: Sequence[str] | None = None, **kwargs: Any
 
 
 def role_facts(alias: str) -> tuple[str, bool, bool, bool]:
-    """Returns the connected role's name, and whether it is a superuser, has BYPASSRLS, or owns what it serves."""
+    """Returns the connected role's name, and whether it is a superuser, has BYPASSRLS, or owns database or tables."""
     with connections[alias].cursor() as cursor:
         cursor.execute(ROLE_FACTS)
         name, superuser, bypass, owner = cursor.fetchone()
@@ -172,10 +172,10 @@ def role_facts(alias: str) -> tuple[str, bool, bool, bool]:
 
 
 def refuse_unsafe_start() -> None:
-    """Stops a serving process whose deployment breaks a rule.
+    """Stops a serving process whose deployment fails a check.
 
     Raises:
-        SystemCheckError: with every rule broken and its hint.
+        SystemCheckError: names every failed check, with hints.
     """
     found = [
         *check_secret_key(),
@@ -185,7 +185,7 @@ def refuse_unsafe_start() -> None:
         *check_assets(),
         *run_checks(databases=["default"]),
     ]
-    # A worker forks after this; a connection or pool of its parent would break in its children.
+    # A worker forks after this; connections and pools of its parent would break in its children.
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         connection.close_pool()  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""`python -m control_plane.config.commands COMMAND ...`: Django's management commands, with errors in our form.
+"""`python -m control_plane.config.commands COMMAND ...`: Django's management commands, with errors in our format.
 
-Every program of ours says what is wrong and, where that is known, what to do:
+All our programs say what is wrong and, if known, what to do:
 
     error: there is no studio demo
     what to do: ...
@@ -29,25 +29,25 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _Commands([NAME, *arguments]).execute()
     except WrongEnvironment as error:
-        say(str(error), "The settings are environment variables; docs/guide/operator.md names them.")
+        print_error(str(error), "The settings are environment variables; docs/guide/operator.md names them.")
         return FAILED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED if end.code else 0
     return 0
 
 
-def say(text: str, hint: str = "") -> None:
-    """Writes an error, and what to do where that is known, to standard error."""
+def print_error(text: str, hint: str = "") -> None:
+    """Writes an error, and the hint if there is one, to standard error."""
     sys.stderr.write(f"error: {text}\n")
     if hint:
         sys.stderr.write(f"what to do: {hint}\n")
 
 
 class _Commands(ManagementUtility):
-    """Django's own, but for how a command fails."""
+    """Django's command line with our error format."""
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
-        """Returns the command of a name."""
+        """Returns the command with this name."""
         command = super().fetch_command(subcommand)
         command.execute = partial(_execute, command.execute)  # type: ignore[method-assign]
         return command
@@ -57,21 +57,21 @@ def _execute(execute: Any, *arguments: Any, **options: Any) -> Any:
     """Runs a command.
 
     Raises:
-        SystemExit: it failed, and why has been written.
-        Exception: it failed of a fault of ours, or a traceback is wanted.
+        SystemExit: it failed; the error has been written.
+        Exception: it failed because of a bug, or a traceback is requested.
     """
     try:
         return execute(*arguments, **options)
     except Exception as error:
-        if options.get("traceback") or not (told := _told(error)):
+        if options.get("traceback") or not (message := _message_and_hint(error)):
             raise
-        say(*told)
+        print_error(*message)
         raise SystemExit(error.returncode if isinstance(error, CommandError) else FAILED) from None
 
 
-def _told(error: Exception) -> tuple[str, str] | None:
-    """Returns what is wrong and what to do, of an error that is no fault of ours; None: it is one."""
-    # These need the settings, which may be what is wrong.
+def _message_and_hint(error: Exception) -> tuple[str, str] | None:
+    """Returns the message and hint of an expected error; None for a bug."""
+    # Imported here, because they need the settings, which may be invalid.
     from control_plane.common.errors import ControlPlaneError
     from control_plane.common.outages import OUTAGES
 
@@ -81,7 +81,7 @@ def _told(error: Exception) -> tuple[str, str] | None:
         problem = error.problem()
         return problem.detail or problem.title, problem.hint
     if isinstance(error, OUTAGES):
-        return str(error).strip().splitlines()[0], "`threedance doctor` tries the database and Valkey."
+        return str(error).strip().splitlines()[0], "`threedance doctor` checks the database and Valkey."
     return None
 
 

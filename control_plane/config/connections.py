@@ -1,11 +1,11 @@
-"""uvicorn's connections with bounds: `--http control_plane.config.connections:HttpConnection` and `--ws ...:LinkConnection`.
+"""uvicorn's connections with limits: `--http control_plane.config.connections:HttpConnection` and `--ws ...:LinkConnection`.
 
-uvicorn with httptools bounds neither heads nor the time for one, nor how many connections an address has, nor how long
-an answer may stay unread. h11 bounds the size of heads alone and costs several times the processor time; hypercorn has
-some of the timeouts and no bound per address; granian has no `websocket.http.response`. So these two classes count what
-uvicorn's own parse, and end connections that `pace` or `common.shares` say must end.
+uvicorn with httptools limits neither heads nor their time, nor the connections of an address, nor how long a response may
+stay unread. h11 only limits the size of heads and costs several times the processor time; hypercorn has some of the
+timeouts and no limit per address; granian has no `websocket.http.response`. So these two classes count what uvicorn's
+classes parse, and end connections that `pace` or `common.shares` select.
 
-They override callbacks of uvicorn's protocol classes, which it does not document: `pyproject.toml` bounds its version.
+They override undocumented callbacks of uvicorn's protocol classes, so `pyproject.toml` limits its version.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ LIMITS = Limits()
 SWEEP_S = 1.0
 LATE_S = 1.0
 LINK_SWEEPS = 30
-"""Established links are looked at once in so many sweeps: they are many, and rarely stall."""
+"""Established links are checked once in so many sweeps: they are many, and rarely stall."""
 RETRY_AFTER_S = 5
 LINGER_S = 3.0
-"""How long a surplus connection stays open before it is answered: a peer that replaces it at once waits as well.
-Answered at once, 2,000 half-sent requests became 1,950 new connections a second, and those cost more than reading them."""
+"""How long a surplus connection stays open before it is refused, so that a peer that replaces it at once waits too.
+When refused at once, 2,000 half-sent requests became 1,950 new connections a second, which cost more than reading them."""
 
 
 class _Ended(Protocol):
@@ -48,33 +48,33 @@ class _Ended(Protocol):
     transport: asyncio.Transport
 
     def may_end(self) -> bool:
-        """Returns whether it waits for its peer alone."""
+        """Returns whether it waits for its peer only."""
         ...
 
     def end(self, reason: Reason) -> None:
-        """Closes it, with an answer where one can be given."""
+        """Closes it, with a response if possible."""
         ...
 
 
 class _Unsent:
-    """Bytes of answers that one connection has not read yet."""
+    """Response bytes that one peer has not read yet."""
 
     def __init__(self, connection: _Ended) -> None:
         self.connection = connection
         self.share = connection.share
 
     def may_end(self) -> bool:
-        """Returns True: who does not read loses the connection where memory is short."""
+        """Returns True: a peer that does not read loses its connection when memory is short."""
         return True
 
 
 class Guard:
-    """All connections of one server, in its event loop: who may connect, and who has to go."""
+    """All connections of one server, in its event loop; decides which are admitted and which must end."""
 
     def __init__(self, *, in_all: int, per_address: int) -> None:
         self._connections: Shares[_Ended] = Shares(per_share=per_address, in_all=in_all)
         self._most_lingering = in_all // 2
-        """They keep descriptors, of which links, files and the database need three quarters."""
+        """They keep descriptors. Agents' links, files and the database need three quarters of all."""
         self._unsent: Shares[_Unsent] = Shares(per_share=LIMITS.unsent_per_share, in_all=LIMITS.unsent_in_all)
         self._unsent_of: dict[_Ended, _Unsent] = {}
         self._watched: set[_Ended] = set()
@@ -87,11 +87,11 @@ class Guard:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many connections are counted, and how many established links there are."""
+        """Returns the number of counted connections and of established links."""
         return self._connections.total, len(self._links)
 
     def admit(self, connection: _Ended) -> bool:
-        """Counts a new connection; ends another one, or refuses this one, where a bound is passed."""
+        """Counts a new connection. Beyond a limit, ends another one or refuses this one."""
         self._watched.add(connection)
         self._connections.set_amount(connection, 1)
         if self._sweep is None:
@@ -105,13 +105,13 @@ class Guard:
         return True
 
     def established(self, connection: _Ended) -> None:
-        """Notes that the agent at the other end of a websocket is known: it has bounds of its own in the gateway."""
+        """Stops counting a websocket whose agent is authenticated: the gateway limits those."""
         self._connections.remove(connection)
         self._watched.discard(connection)
         self._links.add(connection)
 
     def forget(self, connection: _Ended) -> None:
-        """Stops counting a connection that is over; idempotent."""
+        """Stops counting a closed connection; idempotent."""
         self._lingering.discard(connection)
         self._connections.remove(connection)
         self._watched.discard(connection)
@@ -119,25 +119,25 @@ class Guard:
         self.read(connection)
 
     def unread(self, connection: _Ended) -> None:
-        """Notes that a peer does not read as fast as we write."""
+        """Records that a peer reads more slowly than we write."""
         held = self._unsent_of.setdefault(connection, _Unsent(connection))
         self._unsent.set_amount(held, connection.transport.get_write_buffer_size())
         while (surplus := self._unsent.surplus(held)) is not None:
             self.read(surplus.connection)
             self._ended.failed(reason=Reason.UNREAD.name)
-            # Not at once: the transport may be in the middle of its own `write`.
+            # Not now: the transport may be in the middle of its own `write`.
             asyncio.get_running_loop().call_soon(surplus.connection.transport.abort)
             if surplus is held:
                 return
 
     def read(self, connection: _Ended) -> None:
-        """Notes that a peer has read nearly all of what was written."""
+        """Records that a peer has read nearly everything."""
         held = self._unsent_of.pop(connection, None)
         if held is not None:
             self._unsent.remove(held)
 
     def end(self, connection: _Ended, reason: Reason) -> None:
-        """Ends a connection; one of too many after `LINGER_S`."""
+        """Ends a connection; a surplus one after `LINGER_S`."""
         self.forget(connection)
         self._ended.failed(reason=reason.name)
         if reason is Reason.TOO_MANY and len(self._lingering) < self._most_lingering:
@@ -147,23 +147,23 @@ class Guard:
             connection.end(reason)
 
     def lingers(self, connection: _Ended) -> bool:
-        """Returns whether a connection is one of too many, and only waits for its answer."""
+        """Returns whether a connection is surplus and only waits for its refusal."""
         return connection in self._lingering
 
     def _end_lingering(self, connection: _Ended) -> None:
-        if connection in self._lingering:  # the peer has not closed it itself
+        if connection in self._lingering:  # unless the peer has closed it
             self._lingering.discard(connection)
             connection.end(Reason.TOO_MANY)
 
     def sweep(self) -> None:
-        """Ends what has taken too long, and comes again while there are connections."""
+        """Ends overdue connections; repeats while there are connections."""
         loop = asyncio.get_running_loop()
         now_s = loop.time()
         is_late = now_s - self._swept_s > SWEEP_S + LATE_S
         self._swept_s = now_s
         self._sweep = loop.call_later(SWEEP_S, self.sweep) if self._watched or self._links else None
         if is_late:
-            return  # this process stood still: what peers sent meanwhile has not been read yet
+            return  # this process was suspended: data that peers sent meanwhile has not been read yet
         self._sweeps += 1
         looked_at = [*self._watched, *(self._links if self._sweeps % LINK_SWEEPS == 0 else ())]
         for connection in looked_at:
@@ -176,27 +176,27 @@ _guards: "WeakKeyDictionary[ServerState, Guard]" = WeakKeyDictionary()
 
 
 def guard_of(state: ServerState) -> Guard:
-    """Returns the guard of a server, made from the settings at its first connection."""
+    """Returns the guard of a server, created from the settings at its first connection."""
     guard = _guards.get(state)
     if guard is None:
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # Three quarters of the descriptors stay for agents' links, files and the database.
+        # Three quarters of the descriptors are left for agents' links, files and the database.
         in_all = min(settings.CONNECTIONS, descriptors // 4)
         guard = _guards[state] = Guard(in_all=in_all, per_address=settings.CONNECTIONS_PER_ADDRESS)
     return guard
 
 
 def _share_of(client: tuple[str, int] | None) -> str:
-    # Behind a proxy all connections are the proxy's; who is behind it is counted per request (`config.handler`).
+    # Behind a proxy all connections come from the proxy; its callers are counted per request (`config.handler`).
     return limit_key(client[0]) if client and not settings.TRUSTED_PROXIES else UNSHARED
 
 
 class _Refused(Exception):
-    """A request breaks a bound; raised in a parser's callback, where it ends the parsing."""
+    """A request exceeds a limit. Raised in a parser callback to stop parsing."""
 
 
 class HttpConnection(HttpToolsProtocol):
-    """One HTTP connection: bounds its heads, what waits behind an answer, and bodies that nobody reads."""
+    """One HTTP connection. Limits heads, pipelined requests, and bodies that nobody reads."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Counts the connection."""
@@ -214,11 +214,11 @@ class HttpConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def may_end(self) -> bool:
-        """Returns whether it waits for its peer: for a request, or for somebody to read the answer."""
+        """Returns whether it waits for its peer, to send a request or to read the response."""
         return self.pace.phase is not Phase.ANSWER or self.transport.get_write_buffer_size() > 0
 
     def end(self, reason: Reason) -> None:
-        """Closes it; tells a peer why who has sent something."""
+        """Closes it, with a response if the peer has sent something."""
         if reason is Reason.UNREAD or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif reason is Reason.SLOW_HEAD and not self._received:
@@ -228,11 +228,11 @@ class HttpConnection(HttpToolsProtocol):
             self.send_400_response("")
 
     def data_received(self, data: bytes) -> None:
-        """Parses what came, and looks at how much of it is head or framing."""
+        """Parses data, and checks how much of it is head or framing."""
         phase, now_s = self.pace.phase, self.loop.time()
         self._received += len(data)
         if self.guard.lingers(self):
-            # Read all the same: closing a socket with unread data would reset it before the peer has its answer.
+            # Read it anyway: closing a socket with unread data would reset it before the peer has the response.
             if self._received > LIMITS.head_bytes:
                 self.transport.abort()
             return
@@ -258,19 +258,19 @@ class HttpConnection(HttpToolsProtocol):
             self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
-        """Answers a request that is not read to its end, as problem+json, and closes."""
+        """Answers a request that is not read to its end with problem+json, and closes."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and cycle.response_started and not cycle.response_complete:
-            self.transport.abort()  # in the middle of another answer
+            self.transport.abort()  # in the middle of another response
             return
         status, detail = self._refusal
         self.transport.write(_answer(status, detail))
         self.transport.close()
 
-    # Callbacks of the parser.
+    # Parser callbacks.
 
     def on_message_begin(self) -> None:
-        """Starts a head, perhaps behind a request that is still being answered."""
+        """Starts a head, possibly behind a request that is still being answered."""
         now_s = self.loop.time()
         if self.pace.phase is not Phase.HEAD:
             self._begin_head(now_s)
@@ -278,13 +278,13 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Takes a piece of the request's target."""
+        """Receives a part of the request target."""
         super().on_url(url)
         if len(self.url) > LIMITS.target_bytes:
             self._stop(414, f"The address is over {LIMITS.target_bytes} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Takes a header; trailers are left out, nothing of ours reads them."""
+        """Receives a header. Trailers are dropped, because nothing reads them."""
         if self.pace.phase is not Phase.HEAD:
             return
         self._head_sizes += len(name) + len(value) + 4
@@ -295,24 +295,24 @@ class HttpConnection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hands a request on, unless too many wait already."""
+        """Passes a request on unless too many wait already."""
         if len(self.pipeline) >= LIMITS.pipelined:
             self._stop(429, "Too many requests wait on this connection.")
         self.pace.enter(Phase.BODY, self.loop.time())
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Takes a piece of a body."""
+        """Receives a part of a body."""
         self._content_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Takes the end of a request."""
+        """Handles the end of a request."""
         self.pace.enter(Phase.ANSWER, self.loop.time())
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Takes the end of an answer; whoever still sends a body that was answered already is not listened to."""
+        """Handles the end of a response. Closes if the peer is still sending the body of an answered request."""
         if not self.pipeline:
             if self.pace.phase is Phase.BODY:
                 self.transport.close()
@@ -324,21 +324,21 @@ class HttpConnection(HttpToolsProtocol):
         self._refusal = (status, detail)
         raise _Refused(detail)
 
-    # The way to the peer.
+    # Writing to the peer.
 
     def pause_writing(self) -> None:
-        """Notes that the peer does not keep up."""
+        """Records that the peer does not keep up."""
         super().pause_writing()
         self.guard.unread(self)
 
     def resume_writing(self) -> None:
-        """Notes that it does again."""
+        """Records that the peer keeps up again."""
         super().resume_writing()
         self.pace.read(self.loop.time())
         self.guard.read(self)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hands the connection to `LinkConnection`."""
+        """Passes the connection to `LinkConnection`."""
         longest = max((len(name) + len(value) for name, value in self.headers), default=0)
         if max(longest, len(self.url)) > LIMITS.upgrade_line_bytes:
             self._refuse(431, f"A line of an upgrade is over {LIMITS.upgrade_line_bytes} bytes.")
@@ -348,7 +348,7 @@ class HttpConnection(HttpToolsProtocol):
 
 
 class LinkConnection(WebSocketsSansIOProtocol):
-    """One websocket: bounds its handshake, the frames of a message, and answers that nobody reads."""
+    """One websocket. Limits its handshake, the frames of a message, and unread pongs."""
 
     def __init__(
         self, config: Any, server_state: ServerState, app_state: dict[str, Any], **rest: Any
@@ -357,7 +357,7 @@ class LinkConnection(WebSocketsSansIOProtocol):
         self.guard = guard_of(server_state)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Counts the connection until its agent is known."""
+        """Counts the connection until its agent is authenticated."""
         super().connection_made(transport)
         self.share = _share_of(self.client)
         self.pace = Pace(LIMITS, self.loop.time(), Phase.HANDSHAKE)
@@ -378,7 +378,7 @@ class LinkConnection(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Takes frames; before the handshake is over there must be none."""
+        """Receives frames; there must be none before the handshake is complete."""
         if self.pace.phase is Phase.HANDSHAKE and self._head_came:
             self.transport.abort()
             return
@@ -388,26 +388,26 @@ class LinkConnection(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def handle_ping(self) -> None:
-        """Answers a ping, unless nobody reads the answers."""
+        """Answers a ping, unless the peer does not read the pongs."""
         if self.transport.get_write_buffer_size() > LIMITS.unread_bytes:
             self.transport.abort()
             return
         super().handle_ping()
 
     async def send(self, message: Any) -> None:
-        """Sends for the gateway, and notes its decision."""
+        """Sends for the gateway, and records its decision about the handshake."""
         await super().send(message)
         if self.pace.phase is Phase.HANDSHAKE and self.handshake_complete and not self.close_sent:
             self.pace.enter(Phase.LINK, self.loop.time())
             self.guard.established(self)
 
     def pause_writing(self) -> None:
-        """Notes that the peer does not keep up."""
+        """Records that the peer does not keep up."""
         super().pause_writing()
         self.guard.unread(self)
 
     def resume_writing(self) -> None:
-        """Notes that it does again."""
+        """Records that the peer keeps up again."""
         super().resume_writing()
         self.pace.read(self.loop.time())
         self.guard.read(self)

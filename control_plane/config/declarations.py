@@ -1,4 +1,4 @@
-"""System checks of what the apps declare: a declaration that is missing or names nothing stops the start."""
+"""System checks of the apps' declarations: one that is missing or names something unknown stops the start."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -20,7 +20,7 @@ from control_plane.config import registry
 
 
 def check_models(**kwargs: Any) -> list[CheckMessage]:
-    """Every model of a studio declares a known view permission, and an access path that leads somewhere."""
+    """Every model of a studio declares a known view permission and a valid access path."""
     return [
         Error(
             f"{model._meta.label} {fault}",
@@ -34,7 +34,7 @@ def check_models(**kwargs: Any) -> list[CheckMessage]:
 
 
 def model_faults(model: type[Model]) -> Iterator[str]:
-    """Yields each fault of what a model declares, as the end of a sentence that begins with its name."""
+    """Yields the faults of a model's declarations, each as the end of a sentence that begins with the model's name."""
     name: str = getattr(model, "view_permission", "")
     if name not in [action.value for action in Action]:
         yield (
@@ -44,14 +44,14 @@ def model_faults(model: type[Model]) -> Iterator[str]:
         )
     path: AccessPath | None = getattr(model, "access_path", None)
     if path is None:
-        yield "has no access_path; STUDIO_ONLY where its rows belong to no class and no room"
+        yield "has no access_path; use STUDIO_ONLY if its rows belong to no class and no room"
         return
     for where in filter(None, (path.to_class, path.to_room)):
-        if not _leads_somewhere(model, where):
-            yield f"has the access path {where!r}, which leads nowhere"
+        if not _path_exists(model, where):
+            yield f"has the access path {where!r}, which does not exist"
 
 
-def _leads_somewhere(model: type[Model], path: str) -> bool:
+def _path_exists(model: type[Model], path: str) -> bool:
     *relations, column = path.split(LOOKUP_SEP)
     try:
         for relation in relations:
@@ -68,7 +68,7 @@ def check_periodic_tasks(**kwargs: Any) -> list[CheckMessage]:
     """Every periodic task that an app declares exists."""
     return [
         Error(
-            f"the periodic task {task.name} names {task.task}, which is no Celery task",
+            f"the periodic task {task.name} names {task.task}, which is not a Celery task",
             hint="Correct its name in the `periodic.py` of the app.",
             id="threedance.E021",
         )
@@ -78,14 +78,14 @@ def check_periodic_tasks(**kwargs: Any) -> list[CheckMessage]:
 
 
 def is_task(name: str) -> bool:
-    """Returns whether a dotted name leads to a Celery task; an import that fails raises."""
+    """Returns whether a dotted name is a Celery task; a failing import raises."""
     module, _, function = name.rpartition(".")
     found = getattr(import_module(module), function, None)
     return isinstance(found, Task)
 
 
 def check_texts(**kwargs: Any) -> list[CheckMessage]:
-    """Every permission has a meaning and, where people can have it, a title; every audit event a sentence and a category."""
+    """Every permission has a meaning and, if people can have it, a title; every audit event a sentence and a category."""
     missing = [f"the permission {action} has no meaning" for action in Action if action not in MEANINGS]
     missing += [
         f"the permission {action} has no title"
@@ -101,6 +101,6 @@ def check_texts(**kwargs: Any) -> list[CheckMessage]:
         f"the audit event {event} has no category" for event in catalogue.Action if not has_category(event)
     ]
     return [
-        Error(fault, hint="Add it beside the permission or the event.", id="threedance.E022")
+        Error(fault, hint="Add it next to the permission or the event.", id="threedance.E022")
         for fault in missing
     ]

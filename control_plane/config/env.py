@@ -1,4 +1,4 @@
-"""The environment, parsed once into a frozen value: every `THREEDANCE_*` variable is known, or an error names it."""
+"""The environment, parsed once into a frozen value. Unknown `THREEDANCE_*` variables are errors."""
 
 import re
 import stat
@@ -14,7 +14,7 @@ from shared.kernel.redact import MASK, redact
 
 PREFIX = "THREEDANCE_"
 FOREIGN_PREFIXES = ("THREEDANCE_AGENT_", "THREEDANCE_DEMO_", "THREEDANCE_TEST_")
-"""Variables of other programs of ours that may share an environment with the control plane."""
+"""Variables of our other programs, which may share an environment with the control plane."""
 SECRETS = (
     "secret_key",
     "database_url",
@@ -38,16 +38,16 @@ ADDRESSES = (
     "checkpoint_webhook",
     "email_url",
 )
-"""Those that hold addresses."""
+"""Fields that contain URLs."""
 MAIL_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 
 class WrongEnvironment(Exception):
-    """A variable breaks a rule. The message names it, the value without its secrets, and the rule."""
+    """A variable is invalid. The message names the variable, its value without secrets, and the rule."""
 
 
 class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """Where PostgreSQL is and as whom: `postgresql://user:password@host:port/name`, or `?host=/socket/folder`."""
+    """A PostgreSQL database and its role: `postgresql://user:password@host:port/name`, or `?host=/socket/folder`."""
 
     user: str
     password: str
@@ -60,7 +60,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmailUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """The server that takes mail, and the address that it comes from."""
+    """The mail server and the sender's address."""
 
     scheme: str
     host: str
@@ -74,69 +74,69 @@ class EmailUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings from the environment. Field `x` is variable `THREEDANCE_X`; a secret may be given as `THREEDANCE_X_FILE`."""
+    """Settings from the environment. Field `x` is variable `THREEDANCE_X`, for a secret also `THREEDANCE_X_FILE`."""
 
     database_url: str = ""
     database_owner_url: str = ""
     database_role: str = "application"
     database_pool: int = 16
-    """Most connections that one process keeps; 0 opens one for each request."""
+    """Maximum connections that one process keeps; 0 opens one per request."""
     valkey_url: str = ""
     state: str = ""
     secret_key: str = ""
     root_key: str = ""
     """`file:///path`, `vault+https://host/transit/name` or `kms://region/key-id`; empty: the file of `root_key_file`."""
     root_key_older: str = ""
-    """Addresses of the holders before it, with commas between, until `manage rotate_root` has been run."""
+    """Comma-separated addresses of earlier root keys, until `manage rotate_root` has been run."""
     root_key_file: str = ""
     root_key_token_file: str = ""
-    """The token for Vault or OpenBao; read again when it is refused, so an agent may renew it."""
+    """Token file for Vault or OpenBao; read again after a refusal, so an agent may renew it."""
     key_shares: str = ""
-    """`file:///folder` or `postgresql://user:password@host:port/name`; empty: a folder beside the root key's file."""
+    """`file:///folder` or `postgresql://user:password@host:port/name`; empty: a folder next to the root key file."""
     retired_keys_days: int = 35
-    """How long a studio's retired keys are kept; no shorter than the oldest backup of the database that is kept."""
+    """Days that a studio's retired keys are kept; at least as long as the oldest database backup."""
     object_store: str = ""
     checkpoint_key_file: str = ""
-    """Key that signs checkpoints of the audit log; empty: `checkpoint.key` beside the root key, created if missing."""
+    """Key that signs checkpoints of the audit log; empty: `checkpoint.key` next to the root key, created if missing."""
     checkpoint_folder: str = ""
-    """A folder, on another machine as a rule, that gets a copy of each checkpoint."""
+    """A folder, usually on another machine, that gets a copy of each checkpoint."""
     checkpoint_webhook: str = ""
-    """An https:// address that each checkpoint is posted to."""
+    """An https:// URL that each checkpoint is posted to."""
     checkpoint_mail: str = ""
-    """Addresses, parted by commas, that each checkpoint's hash is mailed to."""
+    """Comma-separated e-mail addresses that each checkpoint is mailed to."""
     releases: str = ""
-    """A folder of signed releases of the agent (`python -m deploy.agent publish`), for boxes to update from; empty: none."""
+    """A folder of signed releases of the agent (`python -m deploy.agent publish`), from which agents update; empty: none."""
     region: str = ""
-    """Where the platform's own store is, such as `eu-central-1`; empty: what the store's address says, or `local`."""
+    """Region of the platform's own store, such as `eu-central-1`; empty: the region in the store's URL, or `local`."""
     store_networks: str = ""
-    """Private networks, parted by commas, in which a studio's own store may be; empty: none."""
+    """Comma-separated private networks in which a studio's own store may be; empty: none."""
     store_grace_days: int = 7
-    """How long the old copies are kept after footage was moved to another store."""
+    """Days that old copies are kept after a store migration."""
     nightly_hour: int = 2
-    """The hour (UTC) in which the nightly work begins: checks of the stores, clearing of what has expired."""
+    """The hour (UTC) in which nightly tasks start: integrity scans, removal of expired data."""
     check_days: int = 28
-    """In so many days every object is read back once; 0: its size is looked at, and it is never read."""
+    """Within so many days every object is read back once; 0: only sizes are checked."""
     public_url: str = "http://127.0.0.1:8000"
     allowed_hosts: str = ""
     trusted_proxies: int = 0
-    """How many proxies of ours stand in front and add to X-Forwarded-For; what stands further left is not believed."""
+    """Number of our own proxies that add to X-Forwarded-For; entries further left are not trusted."""
     connections: int = 4096
-    """How many HTTP connections one web process holds; agents' established links are counted apart from these."""
+    """HTTP connections of one web process; established links of agents are counted separately."""
     connections_per_address: int = 256
-    """How many of them one IPv4 address, or one /64 of IPv6, may have; not counted behind `trusted_proxies`."""
+    """Connections of one IPv4 address, or one IPv6 /64; not limited behind `trusted_proxies`."""
     signin_networks: str = ""
-    """Private networks (CIDR, parted by commas) in which studios' identity providers may be, also by plain http."""
+    """Comma-separated private networks (CIDR) in which identity providers may be, also over plain http."""
     session_hours: int = 336
-    """How long anybody stays signed in at most; a studio may ask for less."""
+    """Maximum lifetime of a session, in hours; a studio may require less."""
     session_idle_minutes: int = 4320
-    """How long a session lives that nobody uses; a studio may ask for less."""
+    """Maximum idle time of a session, in minutes; a studio may require less."""
     operators_need_second_factor: bool = True
-    """Whether a platform operator needs a passkey or an authenticator app to break into a studio; studios may ask anyway."""
+    """Whether an operator needs a passkey or an authenticator app for break-glass access; studios may require it too."""
     debug: bool = False
     log_level: str = "INFO"
     log_json: bool = True
     email_url: str = ""
-    """`smtp://user:password@host:587?from=studio@example.org` (STARTTLS), `smtps://` (TLS at once) or `smtp+plain://`."""
+    """`smtp://user:password@host:587?from=studio@example.org` (STARTTLS), `smtps://` (implicit TLS) or `smtp+plain://`."""
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -147,29 +147,29 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hosts(self) -> list[str]:
-        """Host names that requests may be addressed to: the list, and the public address's own."""
+        """Allowed host names: the configured ones and that of the public URL."""
         return sorted({*listed(self.allowed_hosts), urlsplit(self.public_url).hostname or ""} - {""})
 
     @property
     def state_path(self) -> Path:
-        """The state folder; empty: the working folder's `state`."""
+        """The state folder; empty: `state` in the working directory."""
         return Path(self.state or "state")
 
     def database(self) -> DatabaseUrl | None:
-        """Returns the database for this process's role, or None where none is set."""
+        """Returns the database for this process's role, or None if it is not configured."""
         name = "database_owner_url" if self.database_role == "owner" else "database_url"
         value = getattr(self, name)
         return parse_database_url(value, variable(name)) if value else None
 
     def email(self) -> EmailUrl | None:
-        """Returns the mail server, or None where none is set."""
+        """Returns the mail server, or None if it is not configured."""
         return parse_email_url(self.email_url, variable("email_url")) if self.email_url else None
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         """Returns the networks of field `name`: `store_networks` or `signin_networks`.
 
         Raises:
-            WrongEnvironment: one is no network.
+            WrongEnvironment: an entry is not a network.
         """
         found = []
         for text in listed(getattr(self, name)):
@@ -177,27 +177,27 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
                 found.append(ip_network(text))
             except ValueError as error:
                 raise WrongEnvironment(
-                    f"{variable(name)}={text} is no network such as 10.1.0.0/16"
+                    f"{variable(name)}={text} is not a network such as 10.1.0.0/16"
                 ) from error
         return tuple(found)
 
     def store_region(self) -> str:
-        """Returns where the platform's own store is."""
-        said = parse_qs(urlsplit(self.object_store).query).get("region", [""])[0]
-        return self.region or said or ("us-east-1" if self.object_store.startswith("s3+") else "local")
+        """Returns the region of the platform's own store."""
+        in_url = parse_qs(urlsplit(self.object_store).query).get("region", [""])[0]
+        return self.region or in_url or ("us-east-1" if self.object_store.startswith("s3+") else "local")
 
     def application_role(self) -> str:
-        """Returns the name of the role that the application connects as; empty where no database is set."""
+        """Returns the name of the application's database role; empty if no database is configured."""
         if not self.database_url:
             return ""
         return parse_database_url(self.database_url, variable("database_url")).user
 
 
 def parse(environ: Mapping[str, str]) -> Env:
-    """Returns what `environ` says.
+    """Parses and validates the environment.
 
     Raises:
-        WrongEnvironment: an unknown variable, one given both ways, an unreadable file, or a value that breaks a rule.
+        WrongEnvironment: an unknown variable, one given twice, an unreadable file, or an invalid value.
     """
     values: dict[str, Any] = {}
     for key in sorted(environ):
@@ -205,7 +205,9 @@ def parse(environ: Mapping[str, str]) -> Env:
             continue
         name, text = _named(key, environ)
         if name in values:
-            raise WrongEnvironment(f"{variable(name)} is set both as it is and as {variable(name)}_FILE")
+            raise WrongEnvironment(
+                f"{variable(name)} and {variable(name)}_FILE are both set; set one of them"
+            )
         values[name] = text
     try:
         env = msgspec.convert(values, Env, strict=False)
@@ -216,12 +218,12 @@ def parse(environ: Mapping[str, str]) -> Env:
 
 
 def variable(name: str) -> str:
-    """Returns the variable's name of a field."""
+    """Returns the name of a field's variable."""
     return PREFIX + name.upper()
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Returns what stands between the commas of a variable."""
+    """Splits a comma-separated list."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
@@ -229,7 +231,7 @@ def _split(value: str, key: str) -> SplitResult:
     try:
         return urlsplit(value)
     except ValueError as error:
-        raise WrongEnvironment(f"{key}={redact(value)} is no address: {error}") from error
+        raise WrongEnvironment(f"{key}={redact(value)} is not a URL: {error}") from error
 
 
 def _scheme(value: str, name: str) -> str:
@@ -237,7 +239,7 @@ def _scheme(value: str, name: str) -> str:
 
 
 def parse_database_url(value: str, key: str) -> DatabaseUrl:
-    """Returns the parts of a database address.
+    """Parses the URL of a database.
 
     Raises:
         WrongEnvironment: it is not `postgresql://user:password@host:port/name`.
@@ -258,7 +260,7 @@ def parse_database_url(value: str, key: str) -> DatabaseUrl:
         or port == "?"
     ):
         raise WrongEnvironment(
-            f"{key}={redact(value)} is no postgresql://user:password@host:port/name"
+            f"{key}={redact(value)} is not postgresql://user:password@host:port/name"
             " (for a socket: postgresql://user:password@/name?host=/folder)"
         )
     return DatabaseUrl(
@@ -271,10 +273,10 @@ def parse_database_url(value: str, key: str) -> DatabaseUrl:
 
 
 def parse_email_url(value: str, key: str) -> EmailUrl:
-    """Returns the parts of a mail server's address.
+    """Parses the URL of a mail server.
 
     Raises:
-        WrongEnvironment: it is none of the three forms of `Env.email_url`.
+        WrongEnvironment: it has none of the three forms of `Env.email_url`.
     """
     parts = _split(value, key)
     sender = parse_qs(parts.query).get("from", [""])[0]
@@ -284,7 +286,7 @@ def parse_email_url(value: str, key: str) -> EmailUrl:
         port = 0
     if not port or parts.scheme not in MAIL_PORTS or not parts.hostname or "@" not in sender:
         raise WrongEnvironment(
-            f"{key}={redact(value)} is no smtp://user:password@host:587?from=studio@example.org"
+            f"{key}={redact(value)} is not smtp://user:password@host:587?from=studio@example.org"
             " (or smtps://, or smtp+plain://)"
         )
     return EmailUrl(
@@ -308,7 +310,7 @@ def _named(key: str, environ: Mapping[str, str]) -> tuple[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise WrongEnvironment(f"{key}={environ[key]} cannot be read: {error}") from error
     known = ", ".join(sorted(variable(field) for field in Env.__struct_fields__))
-    raise WrongEnvironment(f"{key} is not known; the control plane knows {known}")
+    raise WrongEnvironment(f"{key} is unknown; known variables are {known}")
 
 
 def _readable(error: msgspec.ValidationError, values: Mapping[str, Any]) -> str:
@@ -334,36 +336,36 @@ def _validate(env: Env) -> None:
     public = _split(env.public_url, "THREEDANCE_PUBLIC_URL")
     if public.scheme not in ("http", "https") or not public.hostname or public.path not in ("", "/"):
         raise WrongEnvironment(
-            f"THREEDANCE_PUBLIC_URL={redact(env.public_url)} is no http(s)://host[:port] without a path"
+            f"THREEDANCE_PUBLIC_URL={redact(env.public_url)} is not http(s)://host[:port] without a path"
         )
     if env.valkey_url and _scheme(env.valkey_url, "valkey_url") not in ("redis", "rediss", "unix"):
         raise WrongEnvironment(
-            f"THREEDANCE_VALKEY_URL={redact(env.valkey_url)} starts with none of redis:// rediss:// unix://"
+            f"THREEDANCE_VALKEY_URL={redact(env.valkey_url)} must start with redis://, rediss:// or unix://"
         )
     if env.object_store and _scheme(env.object_store, "object_store") not in ("file", "s3+http", "s3+https"):
         raise WrongEnvironment(
-            f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} starts with none of file:// s3+http:// s3+https://"
+            f"THREEDANCE_OBJECT_STORE={redact(env.object_store)} must start with file://, s3+http:// or s3+https://"
         )
     for name in ("root_key", "root_key_older"):
         for url in listed(getattr(env, name)):
             if _scheme(url, name) not in ("file", "vault+http", "vault+https", "kms"):
                 raise WrongEnvironment(
-                    f"{variable(name)}={redact(url)} starts with none of file:// vault+https:// kms://"
+                    f"{variable(name)}={redact(url)} must start with file://, vault+https:// or kms://"
                 )
     if env.key_shares and _scheme(env.key_shares, "key_shares") not in ("file", "postgresql", "postgres"):
         raise WrongEnvironment(
-            f"THREEDANCE_KEY_SHARES={redact(env.key_shares)} starts with none of file:// postgresql://"
+            f"THREEDANCE_KEY_SHARES={redact(env.key_shares)} must start with file:// or postgresql://"
         )
     if env.retired_keys_days < 1:
         raise WrongEnvironment(f"THREEDANCE_RETIRED_KEYS_DAYS={env.retired_keys_days} is below 1")
     if env.checkpoint_webhook and _scheme(env.checkpoint_webhook, "checkpoint_webhook") != "https":
         raise WrongEnvironment(
-            f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is no https:// address"
+            f"THREEDANCE_CHECKPOINT_WEBHOOK={redact(env.checkpoint_webhook)} is not an https:// URL"
         )
     if not all("@" in address for address in listed(env.checkpoint_mail)):
-        raise WrongEnvironment("THREEDANCE_CHECKPOINT_MAIL is no list of e-mail addresses parted by commas")
+        raise WrongEnvironment("THREEDANCE_CHECKPOINT_MAIL is not a comma-separated list of e-mail addresses")
     if env.region and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", env.region):
-        raise WrongEnvironment(f"THREEDANCE_REGION={env.region} is no region such as eu-central-1")
+        raise WrongEnvironment(f"THREEDANCE_REGION={env.region} is not a region such as eu-central-1")
     env.networks("store_networks")
     env.networks("signin_networks")
     if env.store_grace_days < 0:
@@ -380,22 +382,22 @@ def _validate(env: Env) -> None:
             raise WrongEnvironment(f"{variable(name)}={getattr(env, name)} is below 8")
     if env.session_hours < 1 or env.session_idle_minutes < 5:
         raise WrongEnvironment(
-            "THREEDANCE_SESSION_HOURS is at least 1, THREEDANCE_SESSION_IDLE_MINUTES at least 5"
+            "THREEDANCE_SESSION_HOURS must be at least 1, THREEDANCE_SESSION_IDLE_MINUTES at least 5"
         )
     if env.database_pool < 0:
         raise WrongEnvironment(f"THREEDANCE_DATABASE_POOL={env.database_pool} is below 0")
     if env.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise WrongEnvironment(f"THREEDANCE_LOG_LEVEL={env.log_level} is none of DEBUG INFO WARNING ERROR")
+        raise WrongEnvironment(f"THREEDANCE_LOG_LEVEL={env.log_level} must be DEBUG, INFO, WARNING or ERROR")
 
 
 def file_mode_fault(path: Path) -> str:
-    """Returns what is wrong with a secret file's presence or mode; empty where it is fit."""
+    """Returns why a secret file cannot be used; empty if it can."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if not stat.S_ISREG(mode):
-        return "is no file"
+        return "is not a file"
     if mode & 0o077:
         return f"can be read by others (mode {stat.S_IMODE(mode):04o})"
     return ""

@@ -1,11 +1,11 @@
-"""Django under ASGI, each request whole in one thread of a few that stay.
+"""Django under ASGI, with each request handled completely in one thread of a small pool.
 
-Django's own handler goes to and fro between the event loop and a thread that it makes for each request, once for each
-middleware that looks at the view and once for the view. All of ours is synchronous, so that buys nothing and costs
-more than the work of a playlist: here the loop reads and writes, and one thread does everything between.
+Django's own handler switches between the event loop and a new thread per request, for each middleware that sees the view
+and for the view. All our code is synchronous, so that gains nothing and costs more than a playlist takes. Here the loop
+reads and writes, and one thread does everything in between.
 
-Threads are shared between callers (`common.turns`): a request waits in the loop for its turn, and whoever has used least
-of the threads' time goes first.
+Threads are shared between callers (`common.turns`): a request waits in the event loop for its turn, and the caller who has
+used the least thread time goes first.
 """
 
 import asyncio
@@ -41,28 +41,28 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 THREADS = 8
-"""More only wait for each other: Python runs one at a time, and what they wait for meanwhile is PostgreSQL."""
+"""More would only wait for each other: Python runs one at a time, and the others wait for PostgreSQL."""
 
 TURN_WAIT_S = 30.0
-"""How long a request waits for a thread, before it is answered with Retry-After."""
+"""How long a request waits for a thread before it is refused with Retry-After."""
 KEPT_THREADS = 3
-"""Of all, so many go only to callers who have none at the moment."""
+"""Threads reserved for callers who hold none at the moment."""
 CROWDED_THREADS = 2
-"""Of all, so many go to a clearly heavier caller while a lighter one is active: one computes while the other waits for the
-database. Python runs one thread at a time: more would only take from the lighter caller's share."""
+"""Threads of a clearly heavier caller while a lighter one is active: one computes while the other waits for the database.
+Python runs one thread at a time, so more would only take from the lighter caller's share."""
 FILE_THREADS = 4
-"""They read files that are sent, and end answers; these wait for no request that is still to be answered."""
+"""They read files that are sent, and close responses, so these wait for no request."""
 BUSY_WAIT_S = 5.0
-"""How long a request waits for what is in use, before it is answered with Retry-After."""
+"""How long a request waits for a resource in use before it is refused with Retry-After."""
 
 
 def _content_type(scope: Mapping[str, Any]) -> str:
-    # As Django reads it.
+    # Joined as Django does.
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type")
 
 
 class Handler(ASGIHandler):
-    """Answers HTTP. Requests beyond `THREADS`, and beyond what their callers may have, wait for their turns."""
+    """Answers HTTP. Requests beyond `THREADS`, and beyond their callers' shares, wait for their turns."""
 
     def __init__(self, threads: int = THREADS) -> None:
         super().__init__()
@@ -99,10 +99,10 @@ class Handler(ASGIHandler):
                 await send_refusal(send, scope, error, retry_after_s=error.retry_after_s)
                 return
             except Exception as error:
-                # Django answers what fails in its middleware and views; this failed around them.
+                # Django answers failures of its middleware and views; this one happened around them.
                 request_id = str(new_id())
                 log.error(
-                    "a request failed outside of Django", exc_info=error, extra={"request_id": request_id}
+                    "request failed outside of Django", exc_info=error, extra={"request_id": request_id}
                 )
                 await send_refusal(send, scope, ControlPlaneError(), request_id=request_id)
                 return
@@ -113,10 +113,10 @@ class Handler(ASGIHandler):
                     await asyncio.shield(self._in_thread(self._files, response.close))
 
     async def _in_turn(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
-        """Does all of a request in a thread, once its caller has a turn.
+        """Handles a request completely in a thread, once its caller has a turn.
 
         Raises:
-            Busy: it had none in time.
+            Busy: no turn was free in time.
         """
         async with self._turns.taken(self._callers.parties(scope), within_s=TURN_WAIT_S) as turn:
             response = await self._in_thread(self._threads, self._work, turn, scope, body)
@@ -128,10 +128,10 @@ class Handler(ASGIHandler):
             return self._answer(scope, body)
 
     async def _when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
-        """Returns the answer to a request that found something in use (`common.errors.Busy`), asked again when it is free.
+        """Repeats a request that met a resource in use (`common.errors.Busy`) when it is free; returns the response.
 
-        It waits here, where that costs neither a thread nor a database connection, and for `BUSY_WAIT_S` at most; then
-        the caller is told to come again. Everything is asked anew, the right to it included.
+        It waits here, without a thread or a database connection, for at most `BUSY_WAIT_S`. After that the caller is told
+        to retry. The repeated request checks everything again, permissions included.
         """
         loop = asyncio.get_running_loop()
         until_s = loop.time() + BUSY_WAIT_S
@@ -139,12 +139,12 @@ class Handler(ASGIHandler):
             left_s = until_s - loop.time()
             if left_s <= 0 or not (await asyncio.wait({asyncio.wrap_future(busy)}, timeout=left_s))[0]:
                 break
-            # The body was closed with the first answer; none of these has one.
+            # The body was closed with the first response; these requests have none.
             response = await self._in_turn(scope, io.BytesIO())
         return response
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
-        """Does all of a request; what is no stream is closed here, and gives its connection back here."""
+        """Handles a request completely. Closes a response that is not streamed, which releases its database connection."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
@@ -164,7 +164,7 @@ class Handler(ASGIHandler):
         if not response.streaming or response.is_async:  # type: ignore[attr-defined]
             await self.send_response(response, send)
             return
-        # A file: read by a thread, piece by piece, not all of it before the first byte goes.
+        # A file: a thread reads it in parts while it is sent, so that the first byte does not wait for the last.
         response.streaming_content = self._read(iter(response))  # type: ignore[attr-defined]
         await self.send_response(response, send)
 
@@ -176,7 +176,7 @@ class Handler(ASGIHandler):
     async def _in_thread(
         threads: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        # A context for each call: what a request sets there must not be found by the next one in the same thread.
+        # A new context per call, so that a request's context variables are not visible to the next one in the thread.
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, lambda: context.run(call, *args, **kwargs))

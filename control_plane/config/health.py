@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve: for supervisors and load balancers, no secrets, no sign-in."""
+"""Liveness and readiness, for supervisors and load balancers. No secrets, no sign-in."""
 
 import redis
 from django.conf import settings
@@ -11,14 +11,14 @@ from django.views.decorators.http import require_safe
 @require_safe
 @never_cache
 def live(request: HttpRequest) -> JsonResponse:
-    """Answers 200 as long as the process answers at all."""
+    """Answers 200 as long as the process can answer."""
     return JsonResponse({"live": True})
 
 
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answers 200 when the database and Valkey answer, else 503 with the names of those that do not."""
+    """Answers 200 if the database and Valkey answer, else 503 with the names of those that do not."""
     waiting = [name for name, works in (("database", _database()), ("valkey", _valkey())) if not works]
     response = JsonResponse({"ready": not waiting, "waiting_for": waiting}, status=503 if waiting else 200)
     response.is_outage = bool(waiting)  # type: ignore[attr-defined]  # for `common.outages`

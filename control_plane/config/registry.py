@@ -40,13 +40,13 @@ def declared(module: str) -> Iterator[ModuleType]:
     """Yields the module of this name of each app that has one, in the order of `APPS`."""
     for app in APPS:
         name = f"control_plane.{app}.{module}"
-        # An import that fails inside the module is a fault of it, and is not hidden as a missing module.
+        # An import error inside the module must not look like a missing module.
         if find_spec(name) is not None:
             yield import_module(name)
 
 
 def subscribe() -> None:
-    """Subscribes every app to the events that it handles; once, when all models are loaded."""
+    """Subscribes every app to the events that it handles. Called once, when all models are loaded."""
     for _ in declared("subscriptions"):
         pass
 
@@ -57,10 +57,10 @@ def periodic_tasks() -> list[Every | Nightly]:
 
 
 def beat_schedule(nightly: Callable[[int], object]) -> dict[str, Any]:
-    """Returns the schedule of Celery's beat; `nightly` makes the schedule of a minute of the nightly hour.
+    """Returns the schedule of Celery beat; `nightly` returns the schedule for a minute of the nightly hour.
 
     Raises:
-        ValueError: two tasks have one name, or one minute of the night.
+        ValueError: two tasks have the same name, or the same minute of the night.
     """
     tasks = periodic_tasks()
     for taken in (

@@ -1,4 +1,4 @@
-"""Django's settings, made from `env`. Imports without a database and without any variable, for tools and type checks."""
+"""Django's settings, derived from `env`. Can be imported without a database or any variable, for tools and type checks."""
 
 import os
 from datetime import timedelta
@@ -28,7 +28,7 @@ ROOT_KEY_OLDER_URLS = listed(ENV.root_key_older)
 ROOT_KEY_TOKEN_FILE = Path(ENV.root_key_token_file) if ENV.root_key_token_file else None
 KEY_SHARES_URL = ENV.key_shares
 RETIRED_KEYS_DAYS = ENV.retired_keys_days
-# What signs checkpoints of the audit log; held apart from the root key, which opens footage.
+# Signs checkpoints of the audit log; kept apart from the root key, which opens footage.
 CHECKPOINT_KEY_FILE = (
     Path(ENV.checkpoint_key_file) if ENV.checkpoint_key_file else ROOT_KEY_FILE.parent / "checkpoint.key"
 )
@@ -45,7 +45,7 @@ DATABASE_APPLICATION_ROLE = ENV.application_role()
 DATABASE_AS_OWNER = ENV.database_role == "owner"
 ASSETS_DIR = BASE_DIR / "portal" / "static" / "portal" / "dist"
 
-# Celery spells a socket `redis+socket://`; the cache spells it `unix://`.
+# For a Unix socket, Celery uses `redis+socket://` and the cache `unix://`.
 CELERY_BROKER_URL = (
     VALKEY_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=") or "memory://"
 )
@@ -53,24 +53,24 @@ NIGHTLY_HOUR = ENV.nightly_hour
 
 
 def nightly(minute: int) -> crontab:
-    """Returns the time of a nightly task: at its own minute of that hour. One that was missed runs at the next start.
+    """Returns the schedule of a nightly task, at its own minute of the hour. Beat runs a missed one at its next start.
 
-    Beat counts an interval from its own start: of 24 h, every restart would delay the task, and move it into the day.
+    An interval of 24 h would not do: beat counts it from its own start, so every restart would delay the task.
     """
     return crontab(hour=str(NIGHTLY_HOUR), minute=str(minute))
 
 
 CELERY_BEAT_SCHEDULE: dict[str, Any] = registry.beat_schedule(nightly)
-# Proxies in front of us whose word on the caller's address is taken (X-Forwarded-For, from the right).
+# Number of proxies in front of us whose X-Forwarded-For is trusted, from the right.
 TRUSTED_PROXIES = ENV.trusted_proxies
-# HTTP connections of one web process, and those of one address.
+# HTTP connections of one web process, and of one address.
 CONNECTIONS = ENV.connections
 CONNECTIONS_PER_ADDRESS = ENV.connections_per_address
-# Most tries to pair within ten minutes: from one address, and from all together.
+# Maximum pairing attempts within ten minutes: from one address, and in total.
 FLEET_PAIRING_LIMITS = (20, 600)
-# How many camera addresses a studio may set in an hour: each one has an agent connect somewhere and tell what answers.
+# Camera addresses that a studio may set per hour: each makes an agent connect to it and report what answers.
 FLEET_CAMERA_ADDRESSES_PER_HOUR = 60
-# Signed releases of the agent, that boxes update from.
+# Signed releases of the agent that agents update from.
 FLEET_RELEASES = Path(ENV.releases) if ENV.releases else None
 
 # --- Django -------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "control_plane.config.assets.StaticFiles",
     "csp.middleware.CSPMiddleware",
-    # Above everything that asks the database.
+    # Above everything that uses the database.
     "control_plane.common.outages.Outages",
     "control_plane.common.input_validation.InputValidation",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,7 +130,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "control_plane.common.middleware.ErrorResponses",
     "control_plane.api.authentication.ApiKeys",
-    # Last, so that every other look at the view comes before it opens the studio and calls the view.
+    # Last, because it opens the studio and calls the view: all other `process_view` hooks must run before it.
     "control_plane.identity.middleware.StudioScope",
 ]
 
@@ -161,8 +161,8 @@ def _database() -> dict[str, Any]:
     if url is None:
         return base | {"NAME": "threedance"}
     if ENV.database_pool and not DATABASE_AS_OWNER:
-        # While the database is away each request waits so long; and after that each may try anew at once: the pool's own
-        # pauses between its tries grow to minutes, which would be how long an outage of an hour goes on.
+        # How long a request waits while the database is away. Retries use the same short limit: the pool's own backoff
+        # grows to minutes and would prolong an outage of an hour by as much.
         base["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": ENV.database_pool,
@@ -192,7 +192,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.memory.InMemoryStorage"},
     "staticfiles": {"BACKEND": "control_plane.config.assets.HashedStorage"},
 }
-# Assets are served from the packages themselves: nothing to collect on a server of one command.
+# Assets are served from the packages, so nothing needs to be collected.
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
     "control_plane.config.assets.HashedFinder",
@@ -204,17 +204,17 @@ WHITENOISE_AUTOREFRESH = DEBUG
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "control_plane.accounts.backend.PasswordBackend",
-    # Asked by nobody; sessions name the backend that they were opened through.
+    # Never asked; sessions store the name of the backend that opened them.
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Rights on single things are rows of ours, with an end and an effect that guardian's own questions know nothing of:
-# `access` alone reads them, so guardian's backend and its methods on people stay out.
+# Permissions on single objects are our own rows, with an end and an effect, which guardian's checks do not know.
+# Only `access` reads them, so guardian's backend and its methods on users are not installed.
 GUARDIAN_USER_OBJ_PERMS_MODEL = "access.ObjectRight"
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 SILENCED_SYSTEM_CHECKS = [
     "guardian.W001",
-    # Browsers' preload lists take whole domains; to claim one is its owner's decision.
+    # Browsers' preload lists contain whole domains; entering one is up to its owner.
     "security.W021",
 ]
 OPERATORS_NEED_SECOND_FACTOR = ENV.operators_need_second_factor
@@ -239,11 +239,11 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Who has no account gets no mail either: a form that anybody can send must not be a way to write to strangers.
+# Unknown addresses get no mail: a public form must not be a way to send mail to strangers.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# Else a session that is left open gives an account with a passkey a password, without the passkey.
+# Otherwise an open session could add a password to an account with a passkey, without using the passkey.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_RATE_LIMITS = {
@@ -254,8 +254,8 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
 }
-# Ours, in the same form: wrong passwords of one account from all networks together (`login_failed` counts them for each
-# network), one-time links, invitations (looking and accepting), finding a provider, and looking up a domain in DNS.
+# Our own limits, in the same format: wrong passwords of one account from all networks (`login_failed` counts them per
+# network), one-time links, invitations (view and accept), finding a provider, and looking up a domain in DNS.
 SIGNIN_RATE_LIMITS = {
     "password": "100/h/key",
     "signin_link": "20/m/ip",
@@ -269,8 +269,8 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-# Without a mail server nobody could prove an address, nor have a second factor. Who proves it later takes all
-# (`accounts.services.claim_address`).
+# Without a mail server nobody could prove an address and so have a second factor. A later proof of the address resets the
+# account (`accounts.services.claim_address`).
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "3Dance"
 MFA_ADAPTER = "control_plane.accounts.adapter.FactorAdapter"
@@ -286,7 +286,7 @@ SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"provider_class": "control_plane.accounts.provider.OpenIDProvider"},
     "saml": {"provider_class": "control_plane.accounts.provider.SamlProvider"},
 }
-# A form that ends at another site breaks our policy for forms; what starts here is a link, and `connect` is refused.
+# A form that redirects to another site violates our CSP for forms; sign-in starts with a link, and `connect` is refused.
 SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -297,7 +297,7 @@ SESSION_IDLE_MINUTES = ENV.session_idle_minutes
 ANONYMOUS_USER_NAME = None
 
 # --- mail ---------------------------------------------------------------------------------------------------------
-# Without a server nothing is sent, and nothing is printed either: mail holds links that sign in.
+# Without a server nothing is sent or printed, because mails contain sign-in links.
 _mail = ENV.email()
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail else 'dummy'}.EmailBackend"
 if _mail:
@@ -318,9 +318,9 @@ SESSION_COOKIE_AGE = ENV.session_hours * 3600
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-# The control plane has a host name of its own, and with it whatever could stand below.
+# The control plane has its own host name, and with it all subdomains.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-# A person who types the name is led to HTTPS. Programs are not: what they sent in clear was read on the way already.
+# Browsers are redirected to HTTPS. API clients and agents are not: what they sent unencrypted could have been read already.
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^agent/", r"^api/", r"^livez$", r"^readyz$"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -328,7 +328,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 _store = urlsplit(OBJECT_STORE_URL)
-# Playback is redirected to an S3 store; a local one is served by ourselves.
+# Playback is redirected to an S3 store; a local store is served by us.
 _store_origins = (
     [f"{_store.scheme.removeprefix('s3+')}://{_store.netloc.rpartition('@')[2]}"]
     if _store.scheme.startswith("s3+")
@@ -347,7 +347,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_LIMIT_BYTES
-# Forms have one file field; Django allows a hundred files.
+# Forms have one file field; Django's default allows a hundred files.
 DATA_UPLOAD_MAX_NUMBER_FILES = 4
 
 REST_FRAMEWORK = {

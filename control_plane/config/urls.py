@@ -1,4 +1,4 @@
-"""Every address of the control plane."""
+"""All URLs of the control plane."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin

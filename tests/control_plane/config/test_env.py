@@ -136,7 +136,7 @@ def test_a_secret_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert "0640" in file_mode_fault(path)
     path.chmod(0o600)
     assert file_mode_fault(path) == ""
-    assert file_mode_fault(tmp_path) == "is no file"
+    assert file_mode_fault(tmp_path) == "is not a file"
 
 
 def test_every_value_that_the_guides_show_is_taken() -> None:
