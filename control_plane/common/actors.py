@@ -15,7 +15,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. Holds ids only, never names or rows.
+    """One who acts. Holds ids only, never names or rows.
 
     `id`: the user's or the agent's id, None for the system. `studio_id`: only for an agent, which belongs to one
     studio. `job`: the part of the system that acts, such as `ingest.sweep_uploads`, or the API key that acts for a

@@ -15,7 +15,7 @@ class Holder(Protocol):
 
     @property
     def share(self) -> str:
-        """Who holds it: a key from `common.client_network.limit_key`, or `UNSHARED`."""
+        """Key of the holder's share: from `common.client_network.limit_key`, or `UNSHARED`."""
         ...
 
     def may_end(self) -> bool:

@@ -47,7 +47,7 @@ class Reason(Enum):
 
 
 class Phase(Enum):
-    """What a connection is waiting for."""
+    """Stage of a connection, by the event it is waiting for."""
 
     HEAD = "the rest of a request's head"
     BODY = "the rest of a request's body"

@@ -33,18 +33,8 @@ PROSE = re.compile(r'(?:"""|(?<!#)# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$'
 
 TO_DO = (
     "control_plane/access/",
-    "control_plane/accounts/",
-    "control_plane/administration/",
     "control_plane/audit/",
-    "control_plane/common/",
-    "control_plane/compliance/",
-    "control_plane/config/",
-    "control_plane/identity/",
-    "control_plane/keys/",
-    "control_plane/people/",
-    "control_plane/plans/",
     "control_plane/portal/",
-    "control_plane/tenancy/",
     "docs/design/access.md",
     "docs/design/audit.md",
     "tests/bench/",
@@ -67,6 +57,7 @@ EXEMPT = {
     "LICENSE",
 }
 ANOTHER_MEANING = {
+    "control_plane/keys/seal.py": r"\bcrypto_box_seal\b",  # a function of libsodium
     "docs/ref/asvs.md": r"::test_\w+",  # names of tests
     "docs/design/replay.md": r"\bmp4_boxes\b|\bMP4 boxes\b|\bbox sizes\b|\bthe boxes that describe\b",
     # A table's border, boxes of MP4, and a comment in the SQL that each index is compared with.
