@@ -244,7 +244,7 @@ def _ask(
 
 def _lent(actor: Actor, action: Action) -> bool:
     """Returns whether a program that acts by a key may use this right of its person."""
-    return actor.only is None or action.value in actor.only
+    return actor.scopes is None or action.value in actor.scopes
 
 
 def _machine_may(actor: Actor, action: Action, studio_id: UUID) -> bool:

@@ -104,7 +104,7 @@ def rename_user(user: User, name: str, *, actor: Actor) -> None:
         BadRequest: the name is longer than 120 characters.
         Forbidden: `actor` is not this person.
     """
-    if actor.kind is not ActorKind.USER or actor.id != user.id or actor.only is not None:
+    if actor.kind is not ActorKind.USER or actor.id != user.id or actor.scopes is not None:
         raise Forbidden("Only the person may change this name.")
     name = " ".join(name.split())
     if len(name) > LONGEST_NAME:

@@ -62,7 +62,7 @@ class Resource(ApiView):
             NotFound, Forbidden: the actor may not use this resource.
         """
         super().initial(request, *args, **kwargs)
-        if self.actor.only is not None:
+        if self.actor.scopes is not None:
             access.require(self.actor, Action.USE_API, self.studio)
         access.require(self.actor, self.needs, self.studio)
 

@@ -19,14 +19,14 @@ class Actor:
 
     `id`: the user's or the agent's id, None for the system. `studio_id`: only for an agent, which belongs to one
     studio. `job`: the part of the system that acts, such as `ingest.sweep_uploads`, or the API key that acts for a
-    person. `only`: the permissions (values of `access.Action`) that the API key is limited to, None: no limit.
+    person. `scopes`: the permissions (values of `access.Action`) that the API key is limited to, None: no limit.
     """
 
     kind: ActorKind
     id: UUID | None = None
     studio_id: UUID | None = None
     job: str = ""
-    only: frozenset[str] | None = None
+    scopes: frozenset[str] | None = None
 
     @classmethod
     def user(cls, user_id: UUID) -> "Actor":

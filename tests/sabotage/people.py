@@ -153,7 +153,7 @@ PEOPLE = (
         "an API key ends its person's other keys",
         "access",
         "control_plane/access/services/api_keys.py",
-        "    return mine if actor.only is None else mine.filter(pk=actor.job.removeprefix(_JOB))\n",
+        "    return mine if actor.scopes is None else mine.filter(pk=actor.job.removeprefix(_JOB))\n",
         "    return mine\n",
         (f"{_KEY_RANK}::test_a_key_sees_and_ends_itself_alone",),
     ),

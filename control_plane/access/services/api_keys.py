@@ -45,7 +45,7 @@ def make_api_key(
     """
     chosen = frozenset(Action(action) for action in actions)
     wanted = chosen | ALWAYS_LENT
-    if actor.kind is not ActorKind.USER or actor.id is None or actor.only is not None:
+    if actor.kind is not ActorKind.USER or actor.id is None or actor.scopes is not None:
         raise Forbidden(
             "A key is made by a person who is signed in, not by another key.", code=Code.KEY_NOT_ENOUGH
         )
@@ -97,7 +97,7 @@ def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
     if access.can(actor, Action.MANAGE_STUDIO, studio):
         return found
     mine = found.filter(user_id=actor.id)
-    return mine if actor.only is None else mine.filter(pk=actor.job.removeprefix(_JOB))
+    return mine if actor.scopes is None else mine.filter(pk=actor.job.removeprefix(_JOB))
 
 
 def key_of(secret: str) -> ApiKey | None:
@@ -119,7 +119,7 @@ def key_of(secret: str) -> ApiKey | None:
 def actor_of(key: ApiKey) -> Actor:
     """Returns the member as the key lends them."""
     return Actor(
-        ActorKind.USER, id=UUID(str(key.user_id)), job=f"{_JOB}{key.id}", only=frozenset(key.actions)
+        ActorKind.USER, id=UUID(str(key.user_id)), job=f"{_JOB}{key.id}", scopes=frozenset(key.actions)
     )
 
 

@@ -137,7 +137,7 @@ def leave_studio(membership: Membership, *, actor: Actor) -> None:
         mine: Membership | None = Membership.objects.filter(pk=membership.pk, user_id=actor.id).first()
         if mine is None or actor.kind is not ActorKind.USER:
             raise NotFound
-        if actor.only is not None:
+        if actor.scopes is not None:
             raise Forbidden("An API key cannot leave a studio for its person.", code=Code.KEY_NOT_ENOUGH)
         _require_other_admin(mine, None)
         _end_membership(mine, Act.MEMBER_LEFT, actor)

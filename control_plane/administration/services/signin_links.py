@@ -41,7 +41,7 @@ def create_member_link(membership: Membership, *, actor: Actor) -> str:
     """
     with studio_scope(membership.studio_id):
         lock_people(actor, membership)
-        if actor.only is not None or actor.kind is not ActorKind.USER:
+        if actor.scopes is not None or actor.kind is not ActorKind.USER:
             raise Forbidden("Only a signed-in person can create a sign-in link.", code=Code.KEY_NOT_ENOUGH)
         member: Membership | None = (
             members(timezone.now()).filter(pk=membership.pk).select_related("user").first()
