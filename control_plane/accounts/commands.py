@@ -8,7 +8,7 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import LINK_LIFETIME, LINK_LIFETIME_LIMIT, create_signin_link
 from control_plane.common.actors import Actor
 from control_plane.common.commands import Refused
-from control_plane.common.humanize import lasting
+from control_plane.common.humanize import format_duration
 
 _MINUTE = timedelta(minutes=1)
 USUAL_MINUTES = LINK_LIFETIME // _MINUTE
@@ -40,7 +40,10 @@ def make_link(user: User, minutes: int = USUAL_MINUTES, *, actor: Actor) -> tupl
         )
     lifetime = timedelta(minutes=minutes)
     link = create_signin_link(user, actor=actor, ttl=lifetime)
-    return link, f"This link signs in {user.email} once, within {lasting(lifetime)}. It is not shown again:"
+    return (
+        link,
+        f"This link signs in {user.email} once, within {format_duration(lifetime)}. It is not shown again:",
+    )
 
 
 def account_disabled(user: User) -> Refused:

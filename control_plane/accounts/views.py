@@ -1,4 +1,4 @@
-"""Pages of accounts beside allauth's: one-time sign-in links, the first sign-in, own name and sessions, closed sign-up."""
+"""Account pages in addition to allauth's: one-time sign-in links, first sign-in, name and sessions, closed sign-up."""
 
 from allauth.account import views as account
 from allauth.account.internal.flows import password_change

@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 
 
-def lasting(value: float | timedelta | None) -> str:
+def format_duration(value: float | timedelta | None) -> str:
     """Returns a duration as `30 s`, `12 min 5 s` or `1 h 2 min`; empty for None."""
     if value is None:
         return ""
@@ -21,7 +21,7 @@ def lasting(value: float | timedelta | None) -> str:
     return f"{left} s"
 
 
-def size(value: int | None) -> str:
+def format_size(value: int | None) -> str:
     """Returns a size in bytes as `840 kB` or `12.4 GB`; empty for None."""
     if value is None:
         return ""

@@ -32,10 +32,10 @@ def save_new(row: Model, taken: str) -> None:
         Conflict: such a row exists; `taken` is the message.
     """
     check(row)
-    unless_taken(lambda: row.save(force_insert=True), taken)
+    save_unless_taken(lambda: row.save(force_insert=True), taken)
 
 
-def unless_taken(save: Callable[[], None], taken: str) -> None:
+def save_unless_taken(save: Callable[[], None], taken: str) -> None:
     """Calls `save`. A violated constraint raises `Conflict` with the message `taken`; the transaction stays usable.
 
     Raises:

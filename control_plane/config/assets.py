@@ -27,8 +27,8 @@ _HASH_CHARS = 12
 _HASHED = re.compile(rf"(?P<stem>.+)\.(?P<hash>[0-9a-f]{{{_HASH_CHARS}}})(?P<ending>\.[^./]+)")
 _HASHED_BY_BUNDLER = re.compile(r".+/portal/dist/[^/]+-[A-Z0-9]{8}\.woff2")
 """Fonts, whose names the bundler derives from their content."""
-_PACKED = frozenset({".css", ".js", ".svg", ".json", ".txt", ".html", ".xml", ".ico"})
-_WORTH = 0.9
+_COMPRESSIBLE = frozenset({".css", ".js", ".svg", ".json", ".txt", ".html", ".xml", ".ico"})
+_MAX_RATIO = 0.9
 """A compressed copy is kept only if it is at most this fraction of the file."""
 _STALE_AFTER_S = 7 * 24 * 3600
 """Each start rewrites its copies. A copy older than this belongs to files that are no longer served."""
@@ -79,7 +79,7 @@ class StaticFiles(WhiteNoiseMiddleware):
         headers = Headers([])
         self.add_mime_headers(headers, path, url)  # type: ignore[no-untyped-call]
         self.add_cache_headers(headers, path, url)  # type: ignore[no-untyped-call]
-        packed = _packed(path, os.stat(path).st_mtime_ns)
+        packed = _compressed_copy(path, os.stat(path).st_mtime_ns)
         copies = {"gzip": packed} if packed else {}
         return _StaticFile(path, headers.items(), encodings=copies)  # type: ignore[no-untyped-call]
 
@@ -127,21 +127,21 @@ def _hash(path: str, changed_ns: int) -> str:
 
 
 @cache
-def _packed(path: str, changed_ns: int) -> str:
+def _compressed_copy(path: str, changed_ns: int) -> str:
     """Creates a compressed copy and returns its path; empty if that is not worthwhile, or the disk is full."""
-    if os.path.splitext(path)[1] not in _PACKED:
+    if os.path.splitext(path)[1] not in _COMPRESSIBLE:
         return ""
     content = Path(path).read_bytes()
     packed = gzip.compress(content, mtime=0)
-    if len(packed) > _WORTH * len(content):
+    if len(packed) > _MAX_RATIO * len(content):
         return ""
     try:
-        return _keep(packed)
+        return _write_copy(packed)
     except OSError:  # a full disk, or a folder of another user, must not prevent serving pages
         return ""
 
 
-def _keep(packed: bytes) -> str:
+def _write_copy(packed: bytes) -> str:
     """Writes a compressed copy and returns its path.
 
     Raises:

@@ -30,7 +30,7 @@ MOST_KNOWN = 10_000
 LONGEST_TOKEN = 4096
 API = "/api/"
 """Below this path an API key in `Authorization` counts, and a session only without such a header (`api.authentication`)."""
-WHO = "threedance.who"
+CALLER = "threedance.caller"
 """Key in a request's scope: its caller, and the studio that it was for."""
 
 OF_STUDIO, OF_PERSON, OF_NETWORK = 4, 3, 4
@@ -46,10 +46,10 @@ Kind = Literal["agent", "key", "account"]
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Caller:
     """The caller of an answered request, and its studio; None: unknown, or none."""
 
-    caller: tuple[Kind, Hashable]
+    identity: tuple[Kind, Hashable]
     """Kind and id of the credential's owner."""
     studio_id: UUID | None
 
@@ -62,7 +62,7 @@ class Callers:
     """Remembers the studio or account of recently used credentials. Used in the event loop only."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Hashable, Who] = OrderedDict()
+        self._known: OrderedDict[Hashable, Caller] = OrderedDict()
         """By credential, and by the path part of the studio that admitted it."""
 
     def parties(self, scope: Mapping[str, Any]) -> list[Party]:
@@ -74,15 +74,15 @@ class Callers:
             # The gate has checked our signature of the URL, with or without a body; the studio's id precedes the object key.
             studio = path.removeprefix(OBJECTS).partition("/")[0]
             uploads = [Party(("uploads", studio), OF_UPLOADS_OF_STUDIO), Party("uploads", OF_UPLOADS)]
-            return [Party(("studio", studio), OF_STUDIO), *uploads, *_KIND_OF_AGENTS]
-        who = self._known_of(scope)
-        if who is None:
+            return [Party(("studio", studio), OF_STUDIO), *uploads, *_AGENT_CALLS]
+        caller = self._known_of(scope)
+        if caller is None:
             found = [Party(("network", _network(scope)), OF_NETWORK)]
-        elif who.studio_id is None:
-            found = [Party(who.caller, OF_PERSON)]
+        elif caller.studio_id is None:
+            found = [Party(caller.identity, OF_PERSON)]
         else:
-            found = [Party(("studio", str(who.studio_id)), OF_STUDIO), Party(who.caller, OF_PERSON)]
-        return [*found, *(_KIND_OF_AGENTS if path.startswith(AGENT) else ())]
+            found = [Party(("studio", str(caller.studio_id)), OF_STUDIO), Party(caller.identity, OF_PERSON)]
+        return [*found, *(_AGENT_CALLS if path.startswith(AGENT) else ())]
 
     def learn(self, scope: Mapping[str, Any]) -> None:
         """Remembers the owner of the credential of an answered request.
@@ -90,38 +90,38 @@ class Callers:
         Only if this credential proved the caller. A caller could vary any other header with each request, and so push
         out the credentials of others.
         """
-        credential, who = _credential(scope), scope.get(WHO)
-        if credential is None or who is None:
+        credential, caller = _credential(scope), scope.get(CALLER)
+        if credential is None or caller is None:
             return
-        (kind, _), (proved_by, _) = credential, who.caller
+        (kind, _), (proved_by, _) = credential, caller.identity
         if kind != proved_by:
             return
-        name = credential, _slug(scope["path"]) if who.studio_id else ""
-        self._known[name] = who
+        name = credential, _slug(scope["path"]) if caller.studio_id else ""
+        self._known[name] = caller
         self._known.move_to_end(name)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
 
-    def _known_of(self, scope: Mapping[str, Any]) -> Who | None:
+    def _known_of(self, scope: Mapping[str, Any]) -> Caller | None:
         credential = _credential(scope)
         return self._known.get((credential, _slug(scope["path"]))) or self._known.get((credential, ""))
 
 
-_KIND_OF_AGENTS = (Party("agents", OF_AGENTS),)
+_AGENT_CALLS = (Party("agents", OF_AGENTS),)
 
 
-def who(request: HttpRequest) -> Who | None:
+def caller_of(request: HttpRequest) -> Caller | None:
     """Returns the caller of an answered request, or None if unknown."""
     if (agent := getattr(request, "agent_caller", None)) is not None:
-        return Who(("agent", agent.agent_id), agent.studio_id)
+        return Caller(("agent", agent.agent_id), agent.studio_id)
     # Set once the studio of the path has admitted the caller.
     studio = getattr(request, "studio", None)
     studio_id = studio.pk if studio is not None else None
     if (key := getattr(request, "api_key", None)) is not None:
-        return Who(("key", key.pk), studio_id)
+        return Caller(("key", key.pk), studio_id)
     # Not `request.user`: that would query the database even if no view has.
     user = getattr(request, "_cached_user", None)
-    return Who(("account", user.pk), studio_id) if user is not None and user.is_authenticated else None
+    return Caller(("account", user.pk), studio_id) if user is not None and user.is_authenticated else None
 
 
 def _slug(path: str) -> str:
@@ -143,7 +143,7 @@ def _credential(scope: Mapping[str, Any]) -> tuple[Kind, Hashable] | None:
     authorization: bytes = headers.get(b"authorization", b"")
     if scope["path"].startswith(AGENT):
         issuer = _issuer(authorization)
-        # Together with where it comes from: anybody can write another agent's name into a token.
+        # With its network, because anybody can write another agent's id into a token.
         return ("agent", (issuer, _network(scope))) if issuer else None
     if authorization and scope["path"].startswith(API):
         return "key", hashlib.sha256(authorization).digest()
@@ -153,7 +153,7 @@ def _credential(scope: Mapping[str, Any]) -> tuple[Kind, Hashable] | None:
 
 
 def _issuer(authorization: bytes) -> str:
-    """Returns who a token says it is of, before anything of it is proved; empty where it says nothing."""
+    """Returns the issuer that a token claims, unverified; empty if it names none."""
     if len(authorization) > LONGEST_TOKEN:
         return ""
     try:

@@ -29,7 +29,7 @@ from control_plane.common.input_validation import require_utf8
 from control_plane.common.refusals import send_refusal
 from control_plane.common.request_cost import time_statements
 from control_plane.common.turns import FairTurns, Turn
-from control_plane.config.callers import WHO, Callers, who
+from control_plane.config.callers import CALLER, Callers, caller_of
 from shared.protocol.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Handler(ASGIHandler):
             try:
                 response = await self._in_turn(scope, body)
                 if scope["method"] in ("GET", "HEAD"):
-                    response = await self._when_free(response, scope)
+                    response = await self._retry_when_free(response, scope)
             except Busy as error:
                 await send_refusal(send, scope, error, retry_after_s=error.retry_after_s)
                 return
@@ -107,7 +107,7 @@ class Handler(ASGIHandler):
                 await send_refusal(send, scope, ControlPlaneError(), request_id=request_id)
                 return
             try:
-                await self._give(response, send)
+                await self._send(response, send)
             finally:
                 if response.streaming:
                     await asyncio.shield(self._in_thread(self._files, response.close))
@@ -127,7 +127,7 @@ class Handler(ASGIHandler):
         with self._turns.working(turn):
             return self._answer(scope, body)
 
-    async def _when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
+    async def _retry_when_free(self, response: HttpResponseBase, scope: dict[str, Any]) -> HttpResponseBase:
         """Repeats a request that met a resource in use (`common.errors.Busy`) when it is free; returns the response.
 
         It waits here, without a thread or a database connection, for at most `BUSY_WAIT_S`. After that the caller is told
@@ -150,7 +150,7 @@ class Handler(ASGIHandler):
         request, refusal = self.create_request(scope, body)
         response = self._respond(request) if request is not None else cast(HttpResponseBase, refusal)
         if request is not None:
-            scope[WHO] = who(request)
+            scope[CALLER] = caller_of(request)
         if not response.streaming:
             response.close()
         return response
@@ -160,7 +160,7 @@ class Handler(ASGIHandler):
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         return response
 
-    async def _give(self, response: HttpResponseBase, send: Send) -> None:
+    async def _send(self, response: HttpResponseBase, send: Send) -> None:
         if not response.streaming or response.is_async:  # type: ignore[attr-defined]
             await self.send_response(response, send)
             return

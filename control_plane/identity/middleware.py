@@ -22,7 +22,7 @@ from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, 
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import data_error_response, wants_html
 from control_plane.common.scoping import studio_scope
-from control_plane.identity.signin_rules import Missing, Refusal, note_seen, reachable, refusal
+from control_plane.identity.signin_rules import Refusal, Requirement, reachable, record_visit, refusal
 from control_plane.tenancy.models import Membership
 from control_plane.tenancy.selectors import admin_memberships, own_membership
 
@@ -31,8 +31,8 @@ ADMIN_STUDIO = "admin_studio_id"
 """Session key: the studio that the admin site shows."""
 
 _SIGNIN_AGAIN = {
-    Missing.FRESH: "The studio asks you to sign in again.",
-    Missing.ENDED: "An admin of the studio ended your sessions in it. Sign in again to open it.",
+    Requirement.FRESH: "The studio asks you to sign in again.",
+    Requirement.ENDED: "An admin of the studio ended your sessions in it. Sign in again to open it.",
 }
 
 StudioAccess = Membership | BreakGlass
@@ -113,7 +113,7 @@ def _call(
         if refused is not None:
             return _refuse(opened, refused)
         if membership is not None and key is None:
-            note_seen(request, membership)
+            record_visit(request, membership)
         response: HttpResponse = view(opened, *args, **kwargs)
         render = getattr(response, "render", None)
         if callable(render) and not getattr(response, "is_rendered", True):
@@ -132,15 +132,15 @@ def _refuse(request: StudioRequest, refused: Refusal) -> HttpResponse:
     Raises:
         NotFound: the session may not even learn that the studio exists.
     """
-    if refused.missing is Missing.OWN_SIGNIN:
+    if refused.missing is Requirement.OWN_SIGNIN:
         # The owner of another studio's provider can sign in as anybody, so such a session learns no more than a stranger.
         request.studio = request.membership = None  # type: ignore[assignment]
         raise NotFound
-    if refused.missing in (Missing.FRESH, Missing.ENDED):
+    if refused.missing in (Requirement.FRESH, Requirement.ENDED):
         return _ask_again(request, refused)
     if not wants_html(request):
         return answer(request, Forbidden(f"The studio requires more at sign-in: {refused.missing}."))
-    if refused.missing is Missing.SECOND_FACTOR:
+    if refused.missing is Requirement.SECOND_FACTOR:
         return redirect(f"{reverse('mfa_index')}?needed={request.studio.slug}")
     context = {"providers": refused.providers, "asking": request.studio}
     request.studio = request.membership = None  # type: ignore[assignment]

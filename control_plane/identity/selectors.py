@@ -18,7 +18,7 @@ def providers_for(domain: str) -> list[IdentityProvider]:
         return list(found.order_by("studio_id", "name"))
 
 
-def provider_named(provider_id: UUID) -> IdentityProvider | None:
+def enabled_provider(provider_id: UUID) -> IdentityProvider | None:
     """Returns the enabled identity provider with the id of a sign-in link, or None."""
     with capability_scope("provider_id", str(provider_id)):
         found: IdentityProvider | None = IdentityProvider.reachable.filter(pk=provider_id).first()

@@ -27,7 +27,7 @@ SEEN_EVERY, FACTOR_EVERY = timedelta(hours=1), timedelta(minutes=5)
 _BEFORE_AUDIT = -1
 
 
-class Missing(StrEnum):
+class Requirement(StrEnum):
     """A requirement that a session does not meet."""
 
     SECOND_FACTOR = "second_factor"
@@ -45,7 +45,7 @@ class Missing(StrEnum):
 class Refusal:
     """Why a session is refused, and the `providers` that the person may still sign in through."""
 
-    missing: Missing
+    missing: Requirement
     providers: tuple[IdentityProvider, ...] = ()
 
 
@@ -74,26 +74,26 @@ def refusal(request: HttpRequest, membership: Membership | None) -> Refusal | No
     if provider_id:
         provider = IdentityProvider.objects.filter(pk=provider_id).first()
         if provider is None:
-            return Refusal(Missing.OWN_SIGNIN)
+            return Refusal(Requirement.OWN_SIGNIN)
         if not provider.enabled:
-            return Refusal(Missing.PROVIDER, _providers())
+            return Refusal(Requirement.PROVIDER, _providers())
     own = (provider,) if provider else ()
     if has_ended:
-        return Refusal(Missing.ENDED, own)
+        return Refusal(Requirement.ENDED, own)
     if policy is None:
         return None
     if _is_too_old(request, policy):
-        return Refusal(Missing.FRESH, own)
+        return Refusal(Requirement.FRESH, own)
     if membership is None:
         return None
     if membership.role == Role.ADMIN:
         return _for_admin(request, policy, provider)
     if policy.provider_only and provider is None:
-        return Refusal(Missing.PROVIDER, _providers())
+        return Refusal(Requirement.PROVIDER, _providers())
     return None
 
 
-def note_seen(request: HttpRequest, membership: Membership) -> None:
+def record_visit(request: HttpRequest, membership: Membership) -> None:
     """Updates the member's last visit to the studio in scope, at most once per `SEEN_EVERY`.
 
     The studio learns no more than this about visits and second factors: the person's sessions elsewhere are private.
@@ -131,10 +131,10 @@ def _for_admin(
     has_factor = isinstance(request.user, User) and has_second_factor(request.user)
     if policy.provider_only and provider is None and not has_factor:
         # Admins with a second factor may bypass the provider: a broken one must not lock the studio's owner out.
-        return Refusal(Missing.PROVIDER, _providers())
+        return Refusal(Requirement.PROVIDER, _providers())
     asked_there = provider is not None and provider.asks_second_factor
     if policy.admins_need_second_factor and not has_factor and not asked_there:
-        return Refusal(Missing.SECOND_FACTOR)
+        return Refusal(Requirement.SECOND_FACTOR)
     return None
 
 

@@ -51,7 +51,7 @@ def private_key(generation_id: UUID) -> bytes:
         KeyRefused: it does not open, or was destroyed.
     """
     key = generation(generation_id)
-    return key_wrapping.unwrap(secret_of(key), bytes(key.wrapped_private_key), kind=PRIVATE, id_=key.id)
+    return key_wrapping.unwrap(generation_key(key), bytes(key.wrapped_private_key), kind=PRIVATE, id_=key.id)
 
 
 def wrap(secret: bytes, *, kind: str, id_: UUID, key: StudioKey | None = None) -> bytes:
@@ -62,7 +62,7 @@ def wrap(secret: bytes, *, kind: str, id_: UUID, key: StudioKey | None = None) -
     """
     key = key or current_key()
     form = _WITH_SHARE if kind == CLASS else _WITHOUT_SHARE
-    wrapping = _wrapping(key, form, kind, id_)
+    wrapping = _wrapping_key(key, form, kind, id_)
     return form + bytes(key.id.bytes) + key_wrapping.wrap(wrapping, secret, kind=kind, id_=id_)
 
 
@@ -74,9 +74,9 @@ def unwrap(wrapped: bytes, *, kind: str, id_: UUID) -> bytes:
         KeyRefused: another kind or id, or damaged.
         KeysUnavailable: the root key or the share store does not answer.
     """
-    form, generation_id, inner = parts(wrapped)
+    form, generation_id, inner = split_wrapped(wrapped)
     key = generation(generation_id)
-    return key_wrapping.unwrap(_wrapping(key, form, kind, id_), inner, kind=kind, id_=id_)
+    return key_wrapping.unwrap(_wrapping_key(key, form, kind, id_), inner, kind=kind, id_=id_)
 
 
 def lock_keys(studio_id: UUID) -> Studio:
@@ -107,7 +107,7 @@ def needs_share(wrapped: bytes) -> bool:
     return bytes(wrapped[:1]) == _WITH_SHARE
 
 
-def parts(wrapped: bytes) -> tuple[bytes, UUID, bytes]:
+def split_wrapped(wrapped: bytes) -> tuple[bytes, UUID, bytes]:
     """Splits a wrapped key into format byte, id of the generation, and ciphertext.
 
     Raises:
@@ -136,7 +136,7 @@ def generation(key_id: UUID) -> StudioKey:
     return key
 
 
-def secret_of(key: StudioKey) -> bytes:
+def generation_key(key: StudioKey) -> bytes:
     """Returns a generation's key. The unwrapped secret is cached for seconds; the share is read each time.
 
     Raises:
@@ -175,8 +175,8 @@ def rewrap_root(key: StudioKey) -> None:
     key.root_key_id, key.wrapped_key = id_, wrapped
 
 
-def _wrapping(key: StudioKey, form: bytes, kind: str, id_: UUID) -> bytes:
-    secret = secret_of(key)
+def _wrapping_key(key: StudioKey, form: bytes, kind: str, id_: UUID) -> bytes:
+    secret = generation_key(key)
     return (
         key_wrapping.combine_with_share(secret, key_share_store().get(id_), kind=kind, id_=id_)
         if form == _WITH_SHARE

@@ -11,7 +11,7 @@ from zlib import crc32
 from django.db import connection
 
 from control_plane.common.errors import Conflict
-from control_plane.common.humanize import size
+from control_plane.common.humanize import format_size
 from control_plane.common.scoping import current_studio_id
 from control_plane.plans.models import Limit, Plan, StudioPlan
 
@@ -87,7 +87,7 @@ def require_quota(limit: Limit, count: Callable[[], int], *, adding: int = 1) ->
 def format_amount(limit: Limit, value: int) -> str:
     """Returns an amount with its unit, for messages."""
     if limit is Limit.STORAGE_BYTES:
-        return size(value)
+        return format_size(value)
     one, many = NOUNS[limit]
     return f"{value} {one if value == 1 else many}"
 

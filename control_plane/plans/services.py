@@ -9,7 +9,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest
-from control_plane.common.saving import check, save_new, unless_taken
+from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Limit, Plan, StudioPlan
 from control_plane.tenancy.models import Studio
@@ -59,7 +59,7 @@ def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
         setattr(row, name, value)
     check(row)
     _clear_other_defaults(row)
-    unless_taken(row.save, "There is already a default plan.")
+    save_unless_taken(row.save, "There is already a default plan.")
     record_for(Act.PLAN_CHANGED, row, actor=actor, details={"plan": row.slug, "fields": sorted(values)})
     return row
 

@@ -122,8 +122,8 @@ LIMITS = (
         "who asks for pages of another studio uses up its share",
         "limits",
         "control_plane/config/callers.py",
-        '        name = credential, _slug(scope["path"]) if who.studio_id else ""\n',
-        "        who = Who(who.caller, who.studio_id or UUID(int=1))\n"
+        '        name = credential, _slug(scope["path"]) if caller.studio_id else ""\n',
+        "        caller = Caller(caller.identity, caller.studio_id or UUID(int=1))\n"
         '        name = credential, _slug(scope["path"])\n',
         (f"{_CALLERS}::test_who_asks_for_pages_of_another_studio_uses_up_nothing_of_it",),
     ),

@@ -8,7 +8,7 @@ from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.names import clean_name
-from control_plane.common.saving import check, save_new, unless_taken
+from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.services.generations import record_key
@@ -94,6 +94,8 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
         access.require(actor, access.Action.MANAGE_ROOMS, room)
         room.name = clean_name(name)
         check(room)
-        unless_taken(lambda: room.save(update_fields=["name"]), f"There is already a room called {name!r}.")
+        save_unless_taken(
+            lambda: room.save(update_fields=["name"]), f"There is already a room called {name!r}."
+        )
         record_for(Act.ROOM_CHANGED, room, actor=actor, details={"fields": ["name"]})
     return room

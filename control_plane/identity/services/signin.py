@@ -14,7 +14,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
-from control_plane.common.saving import check, save_new, unless_taken
+from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import GroupRole, IdentityProvider, ProviderKind, SigninPolicy
 from control_plane.identity.services.sso import SECRET_KIND
@@ -107,7 +107,7 @@ def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: 
         _apply(provider, facts)
         check(provider)
         _require_signin_possible(provider.enabled, provider)
-        unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
+        save_unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
         record_for(Act.PROVIDER_CHANGED, provider, actor=actor, details=_audited(provider))
     return provider

@@ -57,7 +57,7 @@ def check_all_keys(*, actor: Actor, mark_destroyed: bool = False) -> KeyCheckRep
 def _check_generations(report: KeyCheckReport, actor: Actor, mark_destroyed: bool, studio: Studio) -> None:
     for key in StudioKey.objects.filter(destroyed_at=None):
         try:
-            keyring.secret_of(key)
+            keyring.generation_key(key)
             report.open += 1
         except KeyDestroyed:
             report.destroyed += 1

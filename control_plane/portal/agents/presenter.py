@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from control_plane.common.actors import Actor
-from control_plane.common.humanize import lasting, size
+from control_plane.common.humanize import format_duration, format_size
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import (
     camera_statuses,
@@ -169,7 +169,7 @@ def _dated_within(status: AgentStatus) -> str:
     worst_us = max(errors_us)
     if worst_us >= ERROR_BOUND_MOST_US:
         return _("before the server's time was known")
-    worst = lasting(worst_us / 1e6) if worst_us >= 1_000_000 else f"{worst_us / 1000:.0f} ms"
+    worst = format_duration(worst_us / 1e6) if worst_us >= 1_000_000 else f"{worst_us / 1000:.0f} ms"
     return _("within %(bound)s of the server's time") % {"bound": worst}
 
 
@@ -185,17 +185,17 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
     if status is None:
         return figures
     spool = status.spool
-    behind = lasting(spool.behind_s) if spool.segments_pending else _("up to date")
+    behind = format_duration(spool.behind_s) if spool.segments_pending else _("up to date")
     figures += [
         (_("Upload delay"), behind),
         (_("Segments to upload"), str(spool.segments_pending)),
-        (_("Buffer used"), size(spool.bytes_used)),
-        (_("Disk free"), size(spool.bytes_free)),
+        (_("Buffer used"), format_size(spool.bytes_used)),
+        (_("Disk free"), format_size(spool.bytes_free)),
         (
             _("Recording time left"),
-            _("unknown") if spool.hours_left is None else lasting(spool.hours_left * 3600),
+            _("unknown") if spool.hours_left is None else format_duration(spool.hours_left * 3600),
         ),
-        (_("Uptime"), lasting(status.uptime_s)),
+        (_("Uptime"), format_duration(status.uptime_s)),
     ]
     if status.update:
         figures.append((_("Last update"), status.update))
@@ -203,6 +203,9 @@ def _figures(agent: Agent, status: AgentStatus | None) -> list[tuple[str, str]]:
         figures.append((_("Timestamps"), dated))
     if abs(status.clock_offset_ms) > CLOCK_OFF_MS:
         figures.append(
-            (_("Agent clock"), _("off by %(time)s") % {"time": lasting(abs(status.clock_offset_ms) / 1000)})
+            (
+                _("Agent clock"),
+                _("off by %(time)s") % {"time": format_duration(abs(status.clock_offset_ms) / 1000)},
+            )
         )
     return figures

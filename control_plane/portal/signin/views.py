@@ -24,7 +24,7 @@ from control_plane.access.requests import StudioRequest
 from control_plane.accounts.limits import require_attempts_left
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unavailable
 from control_plane.identity.models import IdentityProvider, ProviderKind, SigninPolicy
-from control_plane.identity.selectors import provider_named, providers_for
+from control_plane.identity.selectors import enabled_provider, providers_for
 from control_plane.identity.services.domains import prove_domain, record_name, record_text
 from control_plane.identity.services.signin import (
     POLICY_FIELDS,
@@ -92,7 +92,7 @@ def provider_sign_in(request: HttpRequest, provider_id: UUID) -> HttpResponse:
         NotFound: no such provider, or it is disabled.
     """
     require_attempts_left(request, "find_provider")
-    provider = provider_named(provider_id)
+    provider = enabled_provider(provider_id)
     if provider is None:
         raise NotFound
     return render(request, "portal/signin/find_provider.html", {"ways": [_way(provider)], "is_link": True})

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from control_plane.common.humanize import lasting, size
+from control_plane.common.humanize import format_duration, format_size
 from control_plane.portal.settings_nav import Entry, entries
 
 register = template.Library()
@@ -95,8 +95,8 @@ def _script_messages(language: str) -> dict[str, Any]:
     return found
 
 
-register.filter("lasting", lasting)
-register.filter("size", size)
+register.filter("lasting", format_duration)
+register.filter("size", format_size)
 
 
 @register.filter

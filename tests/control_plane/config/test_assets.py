@@ -99,7 +99,7 @@ def state(tmp_path: Path, settings: Any) -> Iterator[Path]:
 
 def forget() -> None:
     """Has copies made anew, as at a start."""
-    assets._packed.cache_clear()
+    assets._compressed_copy.cache_clear()
     assets._folder.cache_clear()
 
 
@@ -121,7 +121,7 @@ def test_compressed_copies_lie_in_the_state_folder_not_among_temporary_files(
     state: Path, style: Path
 ) -> None:
     """Folders for temporary files are cleaned of what is ten days old, also below a process that runs."""
-    copy = Path(assets._packed(str(style), 1))
+    copy = Path(assets._compressed_copy(str(style), 1))
     assert copy.parent == state / "run" / "static"
     assert gzip.decompress(copy.read_bytes()) == style.read_bytes()
     assert list(copy.parent.iterdir()) == [copy]
@@ -150,11 +150,11 @@ def test_a_start_removes_stale_copies(state: Path, style: Path) -> None:
         copy.write_bytes(b"")
     long_ago = time.time() - 8 * 24 * 3600
     os.utime(old, (long_ago, long_ago))
-    ours = Path(assets._packed(str(style), 1))
+    ours = Path(assets._compressed_copy(str(style), 1))
     os.utime(ours, (long_ago, long_ago))
     assert set(folder.iterdir()) == {ours, other}
     forget()
-    assert Path(assets._packed(str(style), 1)) == ours, "one that is served is written anew"
+    assert Path(assets._compressed_copy(str(style), 1)) == ours, "one that is served is written anew"
     assert set(folder.iterdir()) == {ours, other}
 
 
@@ -168,10 +168,10 @@ def test_without_space_files_are_served_as_they_are_and_nothing_is_left(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert assets._packed(str(style), 1) == ""
+    assert assets._compressed_copy(str(style), 1) == ""
     assert list((state / "run" / "static").iterdir()) == []
 
 
 def test_without_a_state_folder_files_are_served_as_they_are(state: Path, style: Path) -> None:
     state.write_text("no folder")
-    assert assets._packed(str(style), 1) == ""
+    assert assets._compressed_copy(str(style), 1) == ""

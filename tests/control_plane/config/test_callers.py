@@ -18,7 +18,7 @@ from control_plane.common import request_cost, turns
 from control_plane.common.errors import Busy
 from control_plane.common.turns import FairTurns, Turn
 from control_plane.config import handler as module
-from control_plane.config.callers import OF_PERSON, WHO, Callers, Who
+from control_plane.config.callers import CALLER, OF_PERSON, Caller, Callers
 from control_plane.config.handler import Handler
 from shared.protocol.codec import decode
 from shared.protocol.errors import Code, Problem
@@ -73,8 +73,8 @@ def test_who_is_not_known_counts_to_the_network() -> None:
 
 def test_a_session_that_a_studio_let_in_counts_to_that_studio_there_and_to_its_person_elsewhere() -> None:
     callers = Callers()
-    callers.learn(signed_in("real", "/studio/demo/classes/") | {WHO: Who(("account", 7), STUDIO)})
-    callers.learn(signed_in("real") | {WHO: Who(("account", 7), None)})
+    callers.learn(signed_in("real", "/studio/demo/classes/") | {CALLER: Caller(("account", 7), STUDIO)})
+    callers.learn(signed_in("real") | {CALLER: Caller(("account", 7), None)})
     assert names(callers, signed_in("real", "/studio/demo/people/")) == [
         ("studio", str(STUDIO)),
         ("account", 7),
@@ -85,15 +85,15 @@ def test_a_session_that_a_studio_let_in_counts_to_that_studio_there_and_to_its_p
 
 def test_who_asks_for_pages_of_another_studio_uses_up_nothing_of_it() -> None:
     callers = Callers()
-    refused = signed_in("stranger", "/studio/demo/classes/") | {WHO: Who(("account", 8), None)}
+    refused = signed_in("stranger", "/studio/demo/classes/") | {CALLER: Caller(("account", 8), None)}
     callers.learn(refused)
     assert names(callers, refused) == [("account", 8)]
 
 
 def test_people_agents_and_uploads_of_a_studio_count_to_it_together() -> None:
     callers = Callers()
-    page = signed_in("real", "/api/v1/studios/demo/members/") | {WHO: Who(("account", 7), STUDIO)}
-    call = scope("/agent/v1/intent", authorization=token_of("agent")) | {WHO: Who(("agent", 3), STUDIO)}
+    page = signed_in("real", "/api/v1/studios/demo/members/") | {CALLER: Caller(("account", 7), STUDIO)}
+    call = scope("/agent/v1/intent", authorization=token_of("agent")) | {CALLER: Caller(("agent", 3), STUDIO)}
     put = scope(f"/agent/v1/objects/{STUDIO}/class/segment.seg", method="PUT")
     for asked in (page, call):
         callers.learn(asked)
@@ -105,7 +105,7 @@ def test_people_agents_and_uploads_of_a_studio_count_to_it_together() -> None:
 def test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio() -> None:
     callers = Callers()
     call = scope("/agent/v1/intent", authorization=token_of("agent"))
-    callers.learn(call | {WHO: Who(("agent", 3), STUDIO)})
+    callers.learn(call | {CALLER: Caller(("agent", 3), STUDIO)})
     assert names(callers, call)[0] == ("studio", str(STUDIO))
     forged = scope("/agent/v1/intent", address="198.51.100.9", authorization=token_of("agent"))
     assert names(callers, forged) == [("network", "198.51.100.9"), "agents"]
@@ -128,7 +128,7 @@ def test_another_agents_name_from_elsewhere_uses_up_nothing_of_its_studio() -> N
 def test_what_is_no_token_is_nobodys(authorization: str) -> None:
     callers = Callers()
     asked = scope("/agent/v1/intent", authorization=authorization)
-    callers.learn(asked | {WHO: Who(("agent", 3), STUDIO)})
+    callers.learn(asked | {CALLER: Caller(("agent", 3), STUDIO)})
     assert names(callers, asked)[0] == NETWORK[0]
 
 
@@ -159,8 +159,8 @@ async def test_health_for_one_network_waits_for_no_other() -> None:
 def test_a_header_that_no_page_reads_hides_nobody(path: str) -> None:
     callers = Callers()
     studio_id = STUDIO if path.startswith("/studio/") else None
-    answered = Who(("account", 7), studio_id)
-    callers.learn(signed_in("real", path, authorization="Basic 1") | {WHO: answered})
+    answered = Caller(("account", 7), studio_id)
+    callers.learn(signed_in("real", path, authorization="Basic 1") | {CALLER: answered})
     known = names(callers, signed_in("real", path))
     assert known[-1] == ("account", 7)
     assert names(callers, signed_in("real", path, authorization="Basic 2")) == known
@@ -169,13 +169,13 @@ def test_a_header_that_no_page_reads_hides_nobody(path: str) -> None:
 def test_a_credential_that_proved_nothing_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("control_plane.config.callers.MOST_KNOWN", 2)
     callers = Callers()
-    callers.learn(signed_in("honest") | {WHO: Who(("account", 7), None)})
+    callers.learn(signed_in("honest") | {CALLER: Caller(("account", 7), None)})
     for number in range(3):
         # A session that came along with a key that is none, and with a token that was not asked for.
         mixed = signed_in("real", "/api/v1/studios/", authorization=f"Bearer {number}")
-        callers.learn(mixed | {WHO: Who(("account", 8), None)})
+        callers.learn(mixed | {CALLER: Caller(("account", 8), None)})
         mixed = signed_in("real", "/agent/v1/intent", authorization=token_of(f"agent {number}"))
-        callers.learn(mixed | {WHO: Who(("account", 8), None)})
+        callers.learn(mixed | {CALLER: Caller(("account", 8), None)})
     assert names(callers, signed_in("honest")) == [("account", 7)]
     assert names(callers, mixed)[0] == NETWORK[0]
 
@@ -183,7 +183,7 @@ def test_a_credential_that_proved_nothing_is_not_remembered(monkeypatch: pytest.
 def test_a_key_counts_to_its_studio() -> None:
     callers = Callers()
     call = scope("/api/v1/studios/demo/members/", authorization="Bearer key")
-    callers.learn(call | {WHO: Who(("key", 5), STUDIO)})
+    callers.learn(call | {CALLER: Caller(("key", 5), STUDIO)})
     assert names(callers, call) == [("studio", str(STUDIO)), ("key", 5)]
 
 
@@ -191,7 +191,7 @@ def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("control_plane.config.callers.MOST_KNOWN", 2)
     callers = Callers()
     for session in "abc":
-        callers.learn(signed_in(session) | {WHO: Who(("account", session), None)})
+        callers.learn(signed_in(session) | {CALLER: Caller(("account", session), None)})
     assert [names(callers, signed_in(session))[0] for session in "abc"] == [
         NETWORK[0],
         ("account", "b"),
@@ -207,7 +207,7 @@ class Answering(Handler):
         self.finish, self.changed, self.running = threading.Event(), threading.Condition(), 0
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponse:
-        scope[WHO] = Who(("account", scope["path"].split("/")[1]), None)
+        scope[CALLER] = Caller(("account", scope["path"].split("/")[1]), None)
         if not scope["path"].endswith("/quick"):
             with self.changed:
                 self.running += 1
@@ -272,7 +272,7 @@ def learned(call: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> l
     learn = Callers.learn
 
     def noted(self: Callers, scope: Mapping[str, Any]) -> None:
-        found.append(scope.get(WHO))
+        found.append(scope.get(CALLER))
         learn(self, scope)
 
     monkeypatch.setattr(Callers, "learn", noted)
@@ -304,9 +304,9 @@ def test_people_and_agents_are_known_once_they_were_answered(
         assert scene.agent_client.call("GET", "config").status_code == 200
 
     assert learned(call, monkeypatch) == [
-        Who(("account", committed.alice.pk), committed.studio.id),
+        Caller(("account", committed.alice.pk), committed.studio.id),
         None,
-        Who(("agent", scene.agent.id), committed.studio.id),
+        Caller(("agent", scene.agent.id), committed.studio.id),
     ]
 
 

@@ -377,7 +377,7 @@ def test_no_key_stands_in_the_database_as_it_is(scope: Cast) -> None:
         cursor.execute("SELECT wrapped_key || wrapped_private_key || public_key FROM keys_studiokey")
         stored = bytes(cursor.fetchone()[0])
     assert secret not in stored
-    assert keyring.secret_of(key) not in stored
+    assert keyring.generation_key(key) not in stored
     assert keyring.private_key(UUID(str(key.id))) not in stored
     with pytest.raises(KeyRefused):
         key_wrapping.unwrap(secret, bytes(key.wrapped_private_key), kind="studio-private", id_=key.id)

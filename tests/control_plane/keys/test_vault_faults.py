@@ -158,7 +158,7 @@ def test_a_studio_whose_current_keys_are_found_destroyed_gets_new_ones(committed
     with studio_scope(committed.studio.id):
         current = StudioKey.objects.get(retired_at=None)
         assert current.destroyed_at is None
-        keyring.secret_of(current)
+        keyring.generation_key(current)
         scene.agent.refresh_from_db()
         assert str(current.id) in scene.agent.desired.body, "boxes seal to nothing that is destroyed"
 
@@ -226,7 +226,7 @@ def test_an_old_root_key_goes_in_a_later_run_than_the_one_that_moved_rows(
     assert "removed from the file: root-" in capsys.readouterr().out
     with studio_scope(committed.studio.id):
         keyring.key_cache.forget()
-        keyring.secret_of(StudioKey.objects.get())
+        keyring.generation_key(StudioKey.objects.get())
 
 
 def test_a_rotation_is_of_the_file_that_is_in_use(committed: Cast, settings: Any, tmp_path: Path) -> None:

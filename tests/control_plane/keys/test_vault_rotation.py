@@ -56,7 +56,7 @@ def more_classes(scene: Scene, count: int) -> list[ClassSession]:
 
 def generations_used() -> set[bytes]:
     return {
-        keyring.parts(row)[1].bytes
+        keyring.split_wrapped(row)[1].bytes
         for row in ClassSession.objects.values_list("wrapped_key", flat=True)
         if row
     }
@@ -201,7 +201,7 @@ def test_a_run_that_is_cut_short_goes_on(
     for one in (cast, other):
         with studio_scope(one.studio.id):
             left += StudioKey.objects.exclude(root_key_id=root_key().id).count()
-            keyring.secret_of(StudioKey.objects.get())
+            keyring.generation_key(StudioKey.objects.get())
     assert left == 1
     monkeypatch.setattr(keyring, "rewrap_root", real)
     done = rewrap_under_root(actor=SYSTEM)

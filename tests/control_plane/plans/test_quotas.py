@@ -15,7 +15,7 @@ from control_plane.accounts.models import User
 from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
-from control_plane.common.humanize import size
+from control_plane.common.humanize import format_size
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet
@@ -170,7 +170,7 @@ def test_full_storage_stops_new_classes_and_takes_what_is_being_recorded(cast: C
         )
     with pytest.raises(Conflict, match="No new class can be recorded") as caught:
         recordings.start_class(room, actor=cast.ivan.actor)
-    assert f"includes {size(len(first.content))} of storage" in str(caught.value)
+    assert f"includes {format_size(len(first.content))} of storage" in str(caught.value)
     # Footage of a running class is always taken.
     upload(scene, second)
     assign_plan(cast.studio, Plan.objects.get(slug=f"plan-{cast.studio.slug}"), actor=SETUP)

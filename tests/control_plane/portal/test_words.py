@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.common.humanize import lasting, size
+from control_plane.common.humanize import format_duration, format_size
 from control_plane.portal.classes.presenter import stretches
 
 
@@ -11,11 +11,16 @@ from control_plane.portal.classes.presenter import stretches
     [(0.84, "0.8 s"), (3.0, "3 s"), (30.2, "30 s"), (60, "1 min"), (125, "2 min 5 s"), (3720, "1 h 2 min")],
 )
 def test_lengths_read_well(seconds: float, words: str) -> None:
-    assert lasting(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_sizes_read_well() -> None:
-    assert [size(value) for value in (0, 840_000, 12_400_000_000, None)] == ["0 B", "840 kB", "12.4 GB", ""]
+    assert [format_size(value) for value in (0, 840_000, 12_400_000_000, None)] == [
+        "0 B",
+        "840 kB",
+        "12.4 GB",
+        "",
+    ]
 
 
 def test_what_a_camera_has_is_the_class_without_its_gaps() -> None:
