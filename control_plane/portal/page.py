@@ -55,6 +55,6 @@ def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) 
         return {}
     return {
         "support_visits": open_break_glasses(),
-        # Who relies on the log is told wherever they are when its clock has stopped.
+        # Readers of the audit log see on every page that its checkpoints are late.
         "clock_stands_still": are_late(request.studio.created_at),
     }

@@ -28,7 +28,7 @@ from shared.protocol.timing import ERROR_BOUND_MOST_US
 
 BYTES_PER_MBIT = 125_000
 CLOCK_OFF_MS = 2000
-"""A box whose clock is further off than this is told: recording does not mind, people who read its logs do."""
+"""A larger clock offset is reported on the card. It does no harm to recordings, but confuses readers of the agent's logs."""
 
 
 @dataclass(frozen=True, slots=True)

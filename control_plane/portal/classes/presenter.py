@@ -28,7 +28,7 @@ REPLAYABLE = frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE})
 EDGES = frozenset({InferredReason.KEY_FRAME.value})
 """Recording begins and ends at a key frame: shown on the timeline, not counted as something missing."""
 SILENT_FOR = timedelta(minutes=10)
-"""After this the page says that a box may not come back; it is people who stop waiting, never we."""
+"""After this the page says that an agent may not reconnect. Only people end the wait."""
 MOST_GAPS_SHOWN = 200
 """Of one track, in its lane."""
 _ORDER = [item.value for item in Position]

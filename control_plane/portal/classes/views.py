@@ -112,10 +112,10 @@ def give_up(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse:
 def _progress(actor: Actor, class_session: ClassSession) -> dict[str, Any]:
     """Returns the actions that a member has for a class that is not ready, and the agents it waits for."""
     finishing = class_session.state == ClassState.FINISHING
-    boxes = waiting(class_session) if finishing or class_session.is_running else []
+    agents = waiting(class_session) if finishing or class_session.is_running else []
     return {
         "can_stop": class_session.is_running and access.can(actor, access.Action.RECORD, class_session),
         "can_give_up": finishing and access.can(actor, access.Action.MANAGE_CLASS, class_session),
-        "waiting": boxes if finishing else [],
-        "stopped": [box.name for box in boxes if box.is_stopped] if class_session.is_running else [],
+        "waiting": agents if finishing else [],
+        "stopped": [agent.name for agent in agents if agent.is_stopped] if class_session.is_running else [],
     }

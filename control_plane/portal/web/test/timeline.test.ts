@@ -42,14 +42,14 @@ function track(fragments: number[][], gaps: object[] = []): Track {
   return parseTimeline(body(fragments, gaps)).tracks[0] as Track;
 }
 
-const WITH_HOLE = [
+const WITH_GAP = [
   [0.5, 0, 2],
   [2.5, 2, 2],
   [7.5, 4, 2.5],
 ];
 
 test("class time and media time convert into each other on both sides of a gap", () => {
-  const it = track(WITH_HOLE);
+  const it = track(WITH_GAP);
   for (const classS of [0.5, 1.23, 4.4, 7.5, 9.99]) {
     const mediaS = mediaTimeAt(it, classS);
     assert.ok(mediaS !== null);
@@ -60,7 +60,7 @@ test("class time and media time convert into each other on both sides of a gap",
 
 test("a stretch without a fragment is blank, with the reason of the gap that covers most of it", () => {
   const gap = { from_s: 4.4, to_s: 7.6, reason: "camera_offline", label: "camera offline" };
-  const it = track(WITH_HOLE, [gap]);
+  const it = track(WITH_GAP, [gap]);
   assert.deepEqual(
     it.blanks.map((blank) => [blank.fromS, blank.toS, blank.reason]),
     [
@@ -74,7 +74,7 @@ test("a stretch without a fragment is blank, with the reason of the gap that cov
 });
 
 test("blanks without a reported gap are listed as missing", () => {
-  const it = track(WITH_HOLE, [{ from_s: 4.5, to_s: 7.5, reason: "camera_offline", label: "camera offline" }]);
+  const it = track(WITH_GAP, [{ from_s: 4.5, to_s: 7.5, reason: "camera_offline", label: "camera offline" }]);
   assert.deepEqual(
     missingOf(it).map((gap) => gap.reason),
     ["unknown", "camera_offline"],
@@ -123,7 +123,7 @@ test("steps visit every frame once, forward and back, across fragments", () => {
 });
 
 test("a step into a blank lands on the first picture after it, and back on the last before it", () => {
-  const it = track(WITH_HOLE);
+  const it = track(WITH_GAP);
   const after = stepFrom(it, 4.49, 1);
   assert.ok(Math.abs(after - (7.5 + 0.02)) < 1e-9);
   const before = stepFrom(it, 7.51, -1);
@@ -178,7 +178,7 @@ test("even the shortest fragment becomes a blank, so that no seek waits for its 
 });
 
 test("a media time is in the fragment that plays it, or in none", () => {
-  const it = track(WITH_HOLE);
+  const it = track(WITH_GAP);
   assert.equal(fragmentAt(it, 3.9)?.mediaS, 2);
   assert.equal(fragmentAt(it, 7), null);
 });

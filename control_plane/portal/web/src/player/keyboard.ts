@@ -90,10 +90,10 @@ export class Keyboard {
   private isEnabled = localStorage.getItem(STORED) !== "off";
 
   constructor(private readonly execute: (command: Command) => void) {
-    const box = el("input", { type: "checkbox", id: "single-keys" });
-    box.checked = this.isEnabled;
-    box.addEventListener("change", () => {
-      this.isEnabled = box.checked;
+    const checkbox = el("input", { type: "checkbox", id: "single-keys" });
+    checkbox.checked = this.isEnabled;
+    checkbox.addEventListener("change", () => {
+      this.isEnabled = checkbox.checked;
       localStorage.setItem(STORED, this.isEnabled ? "on" : "off");
     });
     const close = el("button", { type: "button", class: "icon-button", "aria-label": gettext("Close") }, icon("close"));
@@ -111,7 +111,7 @@ export class Keyboard {
       el(
         "div",
         { class: "dialog__switch" },
-        box,
+        checkbox,
         el("label", { for: "single-keys" }, gettext("Enable single-key shortcuts on this device")),
       ),
     );

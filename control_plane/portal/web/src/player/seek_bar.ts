@@ -159,8 +159,8 @@ export class SeekBar {
 
   private listen(): void {
     const at = (event: PointerEvent): number => {
-      const box = this.bar.getBoundingClientRect();
-      const fraction = clamp((event.clientX - box.left) / Math.max(1, box.width), 0, 1);
+      const bounds = this.bar.getBoundingClientRect();
+      const fraction = clamp((event.clientX - bounds.left) / Math.max(1, bounds.width), 0, 1);
       return this.firstS + fraction * (this.lastS - this.firstS);
     };
     const hint = (event: PointerEvent): void => {
