@@ -132,7 +132,7 @@ def _people(studio: Studio, actor: Actor) -> Section:
             ToDo("No dancers are entered, so nobody can be told who saw a child.", "dancers")
         )
     if alone:
-        section.to_do.append(ToDo(f"Nobody answers for {alone} of the minors.", "dancers"))
+        section.to_do.append(ToDo(f"{alone} of the minors have no guardian.", "dancers"))
     if unconfirmed:
         section.to_do.append(
             ToDo(f"Nobody has confirmed who was in {unconfirmed} of the recorded classes.", "classes")

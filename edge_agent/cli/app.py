@@ -208,7 +208,7 @@ def _version() -> None:
 
 @media.command("add")
 def _media_add(
-    name: Annotated[str, typer.Argument(help="The name for the camera's page in the admin.")],
+    name: Annotated[str, typer.Argument(help="The name to enter for the camera in the administration.")],
     path: Annotated[Path, typer.Argument(help="The video file on this machine.")],
     state: StateOption,
 ) -> None:

@@ -116,7 +116,7 @@ def _heading(status: LocalStatus) -> RenderableType:
 
 def _cameras(status: LocalStatus) -> RenderableType:
     if not status.status.cameras:
-        return Text("No cameras: add them to this agent's room in the admin.", "yellow")
+        return Text("No cameras: add them to this agent's room in the administration.", "yellow")
     table = Table(
         "camera", "", "picture", "fps", "Mb/s", "clock", "segments", "dropped", box=None, pad_edge=False
     )

@@ -47,17 +47,17 @@ def make_api_key(
     wanted = chosen | ALWAYS_LENT
     if actor.kind is not ActorKind.USER or actor.id is None or actor.scopes is not None:
         raise Forbidden(
-            "A key is made by a person who is signed in, not by another key.", code=Code.KEY_NOT_ENOUGH
+            "Only a signed-in person can create an API key.", code=Code.KEY_NOT_ENOUGH
         )
     if not chosen:
-        raise BadRequest("actions: choose at least one right; a key that lends none is no use.")
+        raise BadRequest("actions: choose at least one permission.")
     _check(wanted, expires_at)
     secret = PREFIX + secrets.token_urlsafe(32)
     with studio_scope(studio.id):
         access.require(actor, Action.USE_API, studio)
         require_rate(Act.API_KEY_MADE, actor=actor)
         if ApiKey.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).count() >= MOST_KEYS:
-            raise Conflict(f"There are {MOST_KEYS} keys in use. Take some back first.")
+            raise Conflict(f"There are {MOST_KEYS} API keys in use. Revoke one first.")
         key = ApiKey(
             studio=studio,
             user=User.objects.get(pk=actor.id),

@@ -99,7 +99,7 @@ PLURALS: dict[Role, str] = {
 BEYOND: dict[Role, str] = {
     Role.ADMIN: "Reserved for agents and the platform.",
     Role.INSTRUCTOR: "This permission would let the role grant itself all others. Make this person a studio admin.",
-    Role.VIEWER: "Viewers cannot change anything. Give this person another role.",
+    Role.VIEWER: "Viewers cannot manage the studio. Give this person another role.",
     Role.GUARDIAN: "Guardians see only the classes of their own dancers.",
     Role.PARTNER: "Partners never see the studio's people, policies or live view.",
 }

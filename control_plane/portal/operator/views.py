@@ -65,7 +65,7 @@ class BreakGlassForm(forms.Form):
     """Form of break-glass access: permissions, reason and duration."""
 
     actions = forms.MultipleChoiceField(
-        label=gettext_lazy("Reason"),
+        label=gettext_lazy("Permissions"),
         choices=[
             (action.value, roles.TITLES[action])
             for _, group in GROUPS

@@ -30,7 +30,7 @@ def test_it_counts_what_is_there(cast: Cast, lesson: Lesson) -> None:
     assert said["Recorded classes"] == "1"
     assert said["Dancers"] == said["Minors (or year of birth unknown)"] == "2"
     assert said["People who answer for them"] == "1"
-    assert "Nobody answers for 1 of the minors." in to_do(found)
+    assert "1 of the minors have no guardian." in to_do(found)
     assert said["Guardian (1)"].endswith("once the roster is confirmed.")
     assert "Watch a recorded class." in said["Viewer (1)"]
     assert "Watch a recorded class." not in said["Partner (1)"]

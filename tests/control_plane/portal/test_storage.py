@@ -62,7 +62,7 @@ def test_a_store_is_named_tried_and_moved_to_on_the_page(
     assert alice.post(address(scene, "start_migration", store.id)).status_code == 302
     with studio_scope(studio.id):
         move = StoreMigration.objects.get()
-    assert "Moving to Our bucket" in alice.get(address(scene, "storage_state")).content.decode()
+    assert "Migration to Our bucket" in alice.get(address(scene, "storage_state")).content.decode()
     advance_migration(studio.id, move.id, batches=5)
     with studio_scope(studio.id):
         assert StoreMigration.objects.get().state == MigrationState.GRACE

@@ -71,7 +71,7 @@ function help(): [string, string[]][] {
     [gettext("Slower or faster"), ["−", "+"]],
     [gettext("Enlarge a view"), ["1", "2", "3"]],
     [gettext("Show or hide a view"), [`${shift} 1`, "2", "3"]],
-    [gettext("Play the sound of a view"), [`${alt} 1`, "2", "3"]],
+    [gettext("Play the audio of a view"), [`${alt} 1`, "2", "3"]],
     [gettext("One large view, or all the same size"), ["E"]],
     [gettext("Mute or unmute"), ["M"]],
     [gettext("Volume down or up"), ["↓", "↑"]],
