@@ -149,7 +149,9 @@ def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETI
         ValueError: `ttl` is not between zero and a day.
     """
     if not timedelta(0) < ttl <= LINK_LIFETIME_LIMIT:
-        raise ValueError(f"a sign-in link lives between 0 and {LINK_LIFETIME_LIMIT}, not {ttl}")
+        raise ValueError(
+            f"a sign-in link lives for more than 0 s and at most {LINK_LIFETIME_LIMIT}, not {ttl}"
+        )
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
         link = SigninLink.objects.create(

@@ -209,8 +209,8 @@ def _lock_member(membership: Membership, actor: Actor) -> Membership:
     lock_people(actor, membership)
     found: Membership | None = Membership.objects.filter(pk=membership.pk).first()
     if found is None:
-        raise NotFound("This person is no member any more.")
-    raise NotFound("This person is not a member any more.")
+        raise NotFound("This person is not a member any more.")
+    return found
 
 
 def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:

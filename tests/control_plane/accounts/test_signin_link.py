@@ -182,7 +182,7 @@ def test_the_command_makes_an_account_and_prints_a_link(db: None, client: Client
 
 def test_an_account_is_made_once_and_the_refusal_names_the_command_for_a_link(db: None) -> None:
     call_command("create_admin", "root@example.org", stdout=StringIO(), stderr=StringIO())
-    with pytest.raises(Refused, match=r"root@example\.org already") as refused:
+    with pytest.raises(Refused, match=r"already an account with the address root@example\.org") as refused:
         call_command("create_admin", "ROOT@example.org")
     assert refused.value.hint == "`threedance sign-in-link root@example.org` prints a link for it."
     assert (User.objects.count(), SigninLink.objects.count()) == (1, 1)

@@ -159,7 +159,7 @@ def test_refused_sign_ins_are_counted_where_they_are_many(
 
 def test_what_is_kept_has_a_size_and_can_be_replaced(db: None) -> None:
     kept = BoundedCache("test", most=2, largest_chars=4, lifetime_s=60)
-    with pytest.raises(ValueError, match="over 4"):
+    with pytest.raises(ValueError, match="more than 4"):
         kept.put("a", "12345")
     kept.put("a", "1")
     kept.put("a", "2")

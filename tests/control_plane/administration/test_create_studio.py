@@ -61,9 +61,9 @@ def test_a_slug_that_is_taken_and_an_account_that_is_switched_off_make_nothing(d
     words = StringIO()
     call_command("create_studio", "one", "--admin", "a@example.org", stdout=StringIO(), stderr=words)
     call_command("create_studio", "two", "--admin", "A@example.org", stdout=StringIO(), stderr=words)
-    assert "a@example.org (who had an account already)" in words.getvalue()
+    assert "a@example.org (an existing account)" in words.getvalue()
     before = studio_ids("test")
-    with pytest.raises(Refused, match="'one' already") as refused:
+    with pytest.raises(Refused, match="already a studio at 'one'") as refused:
         call_command("create_studio", "one", "--admin", "b@example.org")
     assert "another slug" in refused.value.hint
     User.objects.update(is_active=False)

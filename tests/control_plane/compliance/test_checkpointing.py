@@ -117,7 +117,7 @@ def test_another_checkpoint_of_the_same_number_in_the_store_is_no_copy(cast: Cas
     take_checkpoint_when_due()
     assert copy_to_sinks() == 0
     (body,) = bodies()
-    with pytest.raises(Unavailable, match="another checkpoint 1"):
+    with pytest.raises(Unavailable, match="different checkpoint 1"):
         checkpoint_sinks.configured_sinks()[0].put(1, body)
 
 

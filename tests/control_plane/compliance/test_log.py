@@ -235,7 +235,7 @@ def test_an_export_is_verified_offline_and_put_on_record(
 
 
 def test_an_export_ends_where_the_right_to_it_does(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("control_plane.compliance.exporting.LINES", 2)
+    monkeypatch.setattr("control_plane.compliance.exporting.PLAIN_BATCH", 2)
     lines = export_log(cast.studio, AuditQuery(), Form.JSONL, actor=cast.alice.actor)
     assert b"header" in next(lines)
     next(lines)

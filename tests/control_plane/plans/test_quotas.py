@@ -99,7 +99,7 @@ def test_one_agent_too_many_is_refused_with_the_limit_the_use_and_whom_to_ask(ca
     planned(cast, agents=1)
     with pytest.raises(QuotaReached) as caught:
         pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
-    assert "includes 1 box, and 1 are used" in str(caught.value)
+    assert "includes 1 agent, and 1 are used" in str(caught.value)
     assert "sales@example.org" in str(caught.value)
     code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor, replaces=scene.agent)
     pairing.claim_pairing_code(AgentClient().pair_request(code.text))
