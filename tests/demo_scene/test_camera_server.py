@@ -208,7 +208,10 @@ async def test_a_client_that_does_not_read_is_cut_off(cameras: dict[str, Camera]
 
         async def read_late() -> None:
             nonlocal received
-            await asyncio.sleep(1)
+            await reader.readline()
+            deadline_s = time.monotonic() + 10
+            while server._clients and time.monotonic() < deadline_s:  # noqa: ASYNC110  # the server has no event for it
+                await asyncio.sleep(0.01)
             while True:
                 received += len(await reader.readexactly(65_536))
 

@@ -95,7 +95,7 @@ def fill_and_free(installed: Installation, *, held_s: float, kind: Kind = Kind.B
             assert _status(installed, "/livez") == 200
             assert _status(installed, "/readyz") == 503
             assert _intent(installed) == 503
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # the disk stays full for `held_s`, while a class goes on
         kept = _count(installed.agent_state / "spool") - _count(installed.state / "objects")
     freed_s = time.monotonic()
     with _watched(installed.url) as after:

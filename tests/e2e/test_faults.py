@@ -62,7 +62,9 @@ def recorded() -> Iterator[Recorded]:
             installed.until_segments(class_id, 3)
             installed.camera_lines["left"].set_mode(Mode.REFUSE)
             installed.line.set_mode(Mode.UNAVAILABLE)
-            time.sleep(OUTAGE_S / 2)
+            time.sleep(
+                OUTAGE_S / 2
+            )  # the length of each fault is the thing under test: footage is lost for so long
             installed.camera_lines["left"].set_mode(Mode.PASS)
             time.sleep(OUTAGE_S / 2)
             installed.line.set_mode(Mode.REFUSE)

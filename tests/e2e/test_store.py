@@ -42,7 +42,7 @@ def test_a_store_that_answers_503_for_a_while_costs_no_picture() -> None:
             class_id, address = installed.start_class()
             installed.until_segments(class_id, 3)
             line.set_mode(Mode.UNAVAILABLE)
-            time.sleep(OUTAGE_S)
+            time.sleep(OUTAGE_S)  # longer than a segment, so that some are due while the store is away
             behind = installed.ask("progress", class_id=class_id)
             line.set_mode(Mode.PASS)
             installed.ask("stop", class_id=class_id)

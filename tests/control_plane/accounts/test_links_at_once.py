@@ -1,6 +1,5 @@
 """A link is made or opened at the very moment at which the account becomes worth more than the studio."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
@@ -26,6 +25,7 @@ from tests.control_plane.accounts.test_factors import KEY
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in
 from tests.control_plane.accounts.test_way_back import use
 from tests.control_plane.conftest import SETUP, Cast, make_cast
+from tests.control_plane.lock_waits import wait_until_done_or_held
 
 TIMEOUT_S = 60
 
@@ -47,22 +47,6 @@ def on_own_connection(write: Callable[[], object]) -> None:
         write()
     finally:
         connection.close()
-
-
-def wait_until_done_or_held(change: "Future[None]") -> None:
-    """Returns when `change` is through, or waits for a lock of the database."""
-    deadline_s = time.monotonic() + TIMEOUT_S
-    pause = Event()
-    while not change.done():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        assert time.monotonic() < deadline_s
-        pause.wait(0.01)
 
 
 def set_password(cast: Cast, elsewhere: Cast) -> Callable[[], object]:
@@ -110,7 +94,7 @@ def test_no_link_is_left_that_was_made_while_the_account_became_worth_more(
         try:
             assert asked.wait(TIMEOUT_S)
             changed = pool.submit(on_own_connection, write)
-            wait_until_done_or_held(changed)
+            wait_until_done_or_held(changed.done)
         finally:
             go_on.set()
         made.result(TIMEOUT_S)
@@ -130,7 +114,7 @@ def test_no_session_is_left_that_began_while_the_person_joined_elsewhere(
         def held(*args: Any, **kwargs: Any) -> Any:
             """The link is spent, and nobody is signed in by it yet."""
             joined.append(pool.submit(on_own_connection, joins))
-            wait_until_done_or_held(joined[0])
+            wait_until_done_or_held(joined[0].done)
             # Before the middleware saves the session.
             transaction.on_commit(lambda: joined[0].result(TIMEOUT_S))
             return perform_login(*args, **kwargs)

@@ -1,6 +1,5 @@
 """The agents' websocket, over a real port: what is pushed, what is written down, and how a link ends."""
 
-import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -231,7 +230,6 @@ async def test_an_agent_is_asked_for_lost_footage_at_each_link_until_it_answers(
 async def test_two_agents_with_one_identity_are_noticed_and_a_reconnect_is_not(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.2)
     settings.TRUSTED_PROXIES = 1
     agent_client, agent = await aside(pair_agent, committed)
     async with linked(agent_client, address, forwarded_for="203.0.113.5") as first:
@@ -243,7 +241,7 @@ async def test_two_agents_with_one_identity_are_noticed_and_a_reconnect_is_not(
         assert row.duplicate_at is None
         async with linked(agent_client, address, forwarded_for="[2001:db8::5]:4711") as second:
             await hear(second)
-            await asyncio.sleep(0.3)
+            monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.0)
             await say(second, Heartbeat(status=status()))
             await say(first, Heartbeat(status=status()))
             row = await eventually(committed, agent, lambda row: row.duplicate_at is not None)

@@ -293,17 +293,18 @@ class Clock:
 
 
 def test_the_root_key_is_asked_once_in_a_lifetime_and_by_one_of_many() -> None:
-    clock, asked = Clock(), []
+    clock, asked, all_ask = Clock(), [], threading.Event()
     kept = KeyCache(lifetime_s=5, now=clock)
 
     def unwrap() -> bytes:
         asked.append(1)
-        time.sleep(0.05)
+        assert all_ask.wait(10)
         return b"k" * 32
 
     threads = [threading.Thread(target=lambda: kept.get("root", b"w", unwrap)) for _ in range(16)]
     for thread in threads:
         thread.start()
+    all_ask.set()
     for thread in threads:
         thread.join(timeout=10)
     assert len(asked) == 1

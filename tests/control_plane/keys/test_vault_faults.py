@@ -1,7 +1,6 @@
 """What may go wrong with keys at a bad moment, and what nobody may lose by it."""
 
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
 from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.conftest import Cast, make_cast
+from tests.control_plane.lock_waits import wait_until_done_or_held
 from tests.control_plane.scenes import Scene, make_scene
 
 SYSTEM = Actor.system("tests")
@@ -203,7 +203,7 @@ def test_a_class_that_begins_while_the_studio_is_shredded_is_never_left_without_
     first.start()
     assert wrapped.wait(20)
     second.start()
-    time.sleep(1.0)
+    wait_until_done_or_held(lambda: bool(ended))
     go_on.set()
     first.join(30)
     second.join(30)

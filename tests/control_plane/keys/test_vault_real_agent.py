@@ -97,7 +97,7 @@ def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_
             session = recordings.start_class(room, actor=cast.ivan.actor)
             old = vault.recipient().id
         until(lambda: class_is(ClassState.RECORDING), "recording")
-        time.sleep(EACH_S)
+        time.sleep(EACH_S)  # a real agent records a real length, more than a segment, under each key
         with studio_scope(cast.studio.id):
             keys_services.rotate_studio_key(cast.studio, actor=alice)
             new = vault.recipient().id

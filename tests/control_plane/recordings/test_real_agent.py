@@ -131,7 +131,7 @@ def test_a_real_agent_records_a_class_and_every_picture_of_it_is_replayed_in_ord
                 return str(ClassSession.objects.values_list("state", flat=True).get())
 
         started_s = until(lambda: state_of_class() == ClassState.RECORDING, "recording")
-        time.sleep(RECORD_S)
+        time.sleep(RECORD_S)  # a real agent records a real length
         with studio_scope(cast.studio.id):
             recordings.stop_class(session, actor=cast.ivan.actor)
         finished_s = until(lambda: state_of_class() == ClassState.COMPLETE, "complete")

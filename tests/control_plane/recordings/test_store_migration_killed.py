@@ -79,7 +79,7 @@ def test_there_and_back_on_a_real_server_with_workers_killed_on_the_way(
             assert worker.stdout is not None
             line = worker.stdout.readline()
             if line == "moved\n":
-                time.sleep(0.02 * kills)
+                time.sleep(0.02 * kills)  # so that each kill comes at another moment of the work
                 worker.send_signal(signal.SIGKILL)
                 kills += 1
             worker.wait(60)

@@ -33,13 +33,18 @@ async def test_one_that_asks_for_the_status_and_never_reads_keeps_nothing_open(
         callers = [await asyncio.open_unix_connection(str(tmp_path / "agent.sock")) for _ in range(5)]
         for reader, _ in callers:
             reader._transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.sleep(0.05)
-        answers = asyncio.all_tasks() - tasks
+        answers: set[asyncio.Task[object]] = set()
+        async with asyncio.timeout(10):
+            while len(answers) < 5:  # the server has no event for it
+                await asyncio.sleep(0)
+                answers = {task for task in asyncio.all_tasks() - tasks if ".answer()" in repr(task)}
         assert len(answers) == 5
         _, hanging = await asyncio.wait(answers, timeout=10)
         assert not hanging
         for _, writer in callers:
             writer.transport.abort()
         await asyncio.sleep(0)
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while len(os.listdir("/proc/self/fd")) > descriptors:  # noqa: ASYNC110  # nothing tells of a closed socket
+            await asyncio.sleep(0)
     assert len(os.listdir("/proc/self/fd")) == descriptors
