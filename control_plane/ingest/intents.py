@@ -11,11 +11,12 @@ from uuid import UUID
 from django.core.cache import cache
 from django.db.models import Count, Sum
 
+from control_plane.common.turns import in_passing
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
 from control_plane.ingest.manifests import MAX_SEQUENCE, invalid_reason
 from control_plane.ingest.models import PendingSegment
-from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, without_sealed_key
+from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, stored_form
 from control_plane.ingest.targets import LIFETIME, put_target
 from control_plane.integrity.repairs import damage_ids
 from control_plane.keys import vault
@@ -29,7 +30,6 @@ from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.deletion_queue import cancel_deletion, schedule_deletion
 from control_plane.storage.models import DeletionReason, StudioStorage
 from control_plane.storage.stores import region_mismatch
-from shared.protocol.codec import encode
 from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
@@ -110,7 +110,7 @@ class Intent:
 
     def announce(self) -> list[IntentResult]:
         """Returns for each segment an upload target, a receipt, or a refusal."""
-        decisions = [self._decide(manifest) for manifest in self._manifests]
+        decisions = [self._decide(manifest) for manifest in in_passing(self._manifests, every=1)]
         results = iter(
             self._create_pending([item for item in decisions if isinstance(item, _AcceptedSegment)])
         )
@@ -187,7 +187,10 @@ class Intent:
         going = cancel_deletion(self._chosen.store_id, [item.key for item in wanted])
         coming = [item for item in wanted if item.key not in going]
         self._add([item for item in coming if item.manifest.segment_id not in self._pending])
-        rows = PendingSegment.objects.in_bulk([item.manifest.segment_id for item in wanted])
+        # Without the manifests: a batch of them is up to a megabyte, and was just written.
+        rows = PendingSegment.objects.defer("manifest_json", "wrapped_seal").in_bulk(
+            [item.manifest.segment_id for item in wanted]
+        )
         return [
             refused(
                 item.manifest,
@@ -197,14 +200,14 @@ class Intent:
             )
             if item.key in going
             else self._target(item, rows.get(item.manifest.segment_id))
-            for item in wanted
+            for item in in_passing(wanted, every=1)
         ]
 
     def _add(self, new: Sequence[_AcceptedSegment]) -> None:
         with ExitStack() as stack:
             releases: dict[UUID, vault.KeyRelease] = {}
             rows = {}
-            for item in new:
+            for item in in_passing(new, every=1):
                 manifest, class_session = item.manifest, item.class_session
                 # A repair needs no content key: the one of the first commit is stored.
                 if item.damage_id is None and class_session.id not in releases:
@@ -222,7 +225,7 @@ class Intent:
                     size_bytes=manifest.size_bytes,
                     store_id=self._chosen.store_id,
                     object_key=item.key,
-                    manifest_json=encode(without_sealed_key(manifest)).decode(),
+                    manifest_json=stored_form(manifest),
                     wrapped_seal=b""
                     if item.damage_id
                     else releases[class_session.id].wrap_sealed(

@@ -30,12 +30,13 @@ def refused(
     return Refused(segment_id=item.segment_id, code=code, detail=detail, retryable=retryable)
 
 
-def without_sealed_key(manifest: SegmentManifest) -> SegmentManifest:
-    """Returns a manifest without its content key.
+def stored_form(manifest: SegmentManifest) -> str:
+    """Returns a manifest as JSON without its content key.
 
     A sealed key in a backup would open with the studio's key alone, long after its class was shredded.
     """
-    return msgspec.structs.replace(manifest, sealed_key=bytes(len(manifest.sealed_key)))
+    without_key = msgspec.structs.replace(manifest, sealed_key=bytes(len(manifest.sealed_key)))
+    return encode(without_key).decode()
 
 
 def quarantine(
@@ -55,7 +56,7 @@ def quarantine(
             "studio_id": agent.studio_id,
             "code": code.value,
             "detail": detail,
-            "manifest_json": encode(without_sealed_key(manifest)).decode(),
+            "manifest_json": stored_form(manifest),
         },
     )
     if made:

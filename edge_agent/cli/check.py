@@ -91,7 +91,9 @@ async def _findings(state: Path, clock: Clock) -> AsyncIterator[Finding]:
     if config is None or settings is None or identity is None:
         return
     if not config.body.cameras:
-        yield _warning("cameras", "none is configured", "Add cameras to this agent's room in the administration.")
+        yield _warning(
+            "cameras", "none is configured", "Add cameras to this agent's room in the administration."
+        )
     if running is not None:
         for finding in _running_cameras(running):
             yield finding

@@ -46,9 +46,7 @@ def make_api_key(
     chosen = frozenset(Action(action) for action in actions)
     wanted = chosen | ALWAYS_LENT
     if actor.kind is not ActorKind.USER or actor.id is None or actor.scopes is not None:
-        raise Forbidden(
-            "Only a signed-in person can create an API key.", code=Code.KEY_NOT_ENOUGH
-        )
+        raise Forbidden("Only a signed-in person can create an API key.", code=Code.KEY_NOT_ENOUGH)
     if not chosen:
         raise BadRequest("actions: choose at least one permission.")
     _check(wanted, expires_at)
