@@ -184,7 +184,7 @@ def test_nobody_is_tied_to_a_dancer_while_being_removed(
         assert arrived.wait(TIMEOUT_S)
         administration_services.remove_member(gita, actor=cast.alice.actor)
         go_on.set()
-        with pytest.raises(NotFound, match="no member"):
+        with pytest.raises(NotFound, match="not a member"):
             waiting.result(TIMEOUT_S)
     with studio_scope(cast.studio.id):
         assert not Guardianship.objects.exists()
