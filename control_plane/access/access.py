@@ -34,8 +34,9 @@ from control_plane.access.roles import (
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden, NotFound, SignInRequired
+from control_plane.common.roles import Role
 from control_plane.common.scoping import CurrentStudio, current_studio_id
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from control_plane.tenancy.selectors import in_force, members
 from shared.protocol.errors import Code
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from control_plane.access.actions import Action
 from control_plane.access.roles import LIMITS, OWN_ONLY, RIGHTS_ON, denying, granting
-from control_plane.tenancy.models import Role
+from control_plane.common.roles import Role
 
 
 class Why(StrEnum):

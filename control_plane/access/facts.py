@@ -15,8 +15,8 @@ from control_plane.access.decision import Held, Standing, Visit
 from control_plane.access.models import BreakGlass, Effect, ObjectRight
 from control_plane.access.roles import BREAK_GLASS_ACTIONS, effective
 from control_plane.accounts.models import User
+from control_plane.common.roles import Role
 from control_plane.common.scoping import current_studio_id
-from control_plane.tenancy.models import Role
 from control_plane.tenancy.selectors import members
 
 _LABELS = {

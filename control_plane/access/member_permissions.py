@@ -10,8 +10,8 @@ from control_plane.access.models import RoleActions
 from control_plane.access.roles import effective
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden
+from control_plane.common.roles import Role
 from control_plane.tenancy.locking import lock_studio
-from control_plane.tenancy.models import Role
 
 
 def require_people(actor: Actor, obj: Model) -> None:

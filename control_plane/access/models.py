@@ -11,8 +11,8 @@ from guardian.models import UserObjectPermissionAbstract
 
 from control_plane.access.actions import ALWAYS_LENT
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
+from control_plane.common.roles import Role
 from control_plane.common.scoping import CapabilityManager, CurrentUser, ScopedManager
-from control_plane.tenancy.models import Role
 
 BREAK_GLASS_LIMIT = timedelta(hours=4)
 REASON_LENGTH = 500

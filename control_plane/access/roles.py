@@ -7,7 +7,7 @@ given within `RIGHTS_ON` and, again, within the limits of the person's role.
 from collections.abc import Iterable
 
 from control_plane.access.actions import Action
-from control_plane.tenancy.models import Role
+from control_plane.common.roles import Role
 
 MACHINE_ACTIONS = frozenset({Action.UPLOAD, Action.REPORT, Action.MAINTAIN})
 """Of boxes and of the control plane itself; no person ever has them."""

@@ -13,8 +13,9 @@ from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.administration import services
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
+from control_plane.common.roles import Role
 from control_plane.plans.models import Plan, StudioPlan
-from control_plane.tenancy.models import Invitation, Membership, Role, Room, Studio
+from control_plane.tenancy.models import Invitation, Membership, Room, Studio
 
 
 class StudioForm(ServiceForm):

@@ -8,12 +8,13 @@ from control_plane.access.actions import Action
 from control_plane.access.decision import Decision
 from control_plane.access.models import ApiKey, ObjectRight
 from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, TITLES, effective
+from control_plane.common.roles import Role
 from control_plane.compliance.search import Row
 from control_plane.identity.models import SigninPolicy
 from control_plane.keys.models import StudioKey
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Invitation, Membership, Role, Studio
+from control_plane.tenancy.models import Invitation, Membership, Studio
 
 Json = dict[str, Any]
 THINGS = {"tenancy.Studio": "studio", "tenancy.Room": "room", "recordings.ClassSession": "class"}

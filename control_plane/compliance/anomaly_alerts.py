@@ -20,6 +20,7 @@ from control_plane.audit.services import chain_scope, record_for
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.anomaly_rules import (
@@ -43,7 +44,7 @@ from control_plane.compliance.models import (
 )
 from control_plane.people.models import Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
-from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members
 
 log = logging.getLogger(__name__)

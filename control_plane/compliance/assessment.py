@@ -20,6 +20,7 @@ from control_plane.audit.models import Entry
 from control_plane.audit.selectors import chain_head
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.anomaly_rules import RULE_LABELS
 from control_plane.compliance.checkpointing import checkpoint_status
@@ -32,7 +33,7 @@ from control_plane.keys.models import StudioKey
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import ClassSession
 from control_plane.storage.models import StudioStorage
-from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members
 
 VERIFY_EVERY = timedelta(days=30)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from control_plane.access.actions import ALWAYS_LENT
 from control_plane.access.roles import title
 from control_plane.audit.catalogue import Action as Act
-from control_plane.tenancy.models import Role
+from control_plane.common.roles import Role
 
 
 def detail_texts(action: str, details: Mapping[str, Any]) -> dict[str, str]:

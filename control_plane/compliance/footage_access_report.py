@@ -13,11 +13,12 @@ from control_plane.audit.models import Entry
 from control_plane.audit.services import record_for
 from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.name_lookup import NameLookup, keys_in
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession, Replay
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 
 MAX_ROWS = 2000
 _EXPORT_EVENTS = ("share.", "export.", "clip.", "live.")

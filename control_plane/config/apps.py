@@ -24,7 +24,7 @@ class ConfigConfig(AppConfig):
 
         Also creates the stored permissions of single objects after each migration.
         """
-        from control_plane.access.permissions import make_permissions  # models are loaded only now
+        from control_plane.access.object_permissions import make_permissions  # models are loaded only now
         from control_plane.config import declarations
 
         post_migrate.connect(make_permissions, sender=apps.get_app_config("access"))

@@ -19,6 +19,7 @@ from control_plane.accounts.services import create_signin_link, create_user
 from control_plane.administration.services import add_member, create_room, create_studio
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import platform_scope, studio_scope
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import create_pairing_code
@@ -27,7 +28,7 @@ from control_plane.fleet.services import add_camera, change_camera
 from control_plane.recordings.models import AgentRecording, ClassSession, ClassState, Gap, Segment, Track
 from control_plane.recordings.selectors import class_timeline, running_class
 from control_plane.recordings.services import start_class, stop_class
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.config import Position
 from shared.protocol.status import CAMERA_HINTS
 

@@ -7,8 +7,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
+from control_plane.common.roles import Role
 from control_plane.common.scoping import CapabilityManager
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 
 LONGEST_SESSION_HOURS = 14 * 24
 LONGEST_IDLE_MINUTES = 7 * 24 * 60

@@ -17,10 +17,11 @@ from django.utils import timezone
 from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
 from control_plane.accounts.sessions import age_s, authenticated_at, idle_s, provider_of, used_second_factor
+from control_plane.common.roles import Role
 from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import capability_scope, defer_to_scope_end
 from control_plane.identity.models import IdentityProvider, SigninPolicy
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 
 SEEN_EVERY, FACTOR_EVERY = timedelta(hours=1), timedelta(minutes=5)
 """Minimum time between two updates of a member's last visit, and between updates because the kind of sign-in changed."""

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned, UUIDModel
+from control_plane.common.roles import Role
 from control_plane.common.scoping import CapabilityManager, OwnManager, StudioManager
 
 
@@ -79,16 +80,6 @@ class Room(StudioOwned):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Role(models.TextChoices):
-    """A member's role in the studio; `access.roles` has the permissions of each."""
-
-    ADMIN = "admin", "Studio admin"
-    INSTRUCTOR = "instructor", "Instructor"
-    VIEWER = "viewer", "Viewer"
-    GUARDIAN = "guardian", "Guardian"
-    PARTNER = "partner", "Partner"
 
 
 class Membership(StudioOwned):

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from control_plane.common.roles import Role
 from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import (
     capability_scope,
@@ -13,7 +14,7 @@ from control_plane.common.scoping import (
     studio_scope,
     user_scope,
 )
-from control_plane.tenancy.models import Invitation, Membership, Role, Studio
+from control_plane.tenancy.models import Invitation, Membership, Studio
 
 
 def own_memberships(user_id: UUID) -> list[Membership]:

@@ -8,6 +8,7 @@ from functools import partial
 from http.cookies import SimpleCookie
 
 from allauth.mfa.models import Authenticator
+from control_plane.common.roles import Role
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
@@ -25,7 +26,7 @@ from control_plane.fleet import installation
 from control_plane.fleet import services as fleet
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from shared.protocol.codec import encode
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.messages import Hello

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from control_plane.common.roles import Role
 from django.conf import settings
 from django.test import Client
 from nacl.public import PublicKey, SealedBox
@@ -27,7 +28,7 @@ from control_plane.recordings import services as recordings
 from control_plane.recordings.models import AgentRecording, AgentRecordingState, ClassSession, ClassState
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.storage.configured import object_store
-from control_plane.tenancy.models import Role, Room, Studio
+from control_plane.tenancy.models import Room, Studio
 from shared.protocol.config import RecipientKey
 from shared.protocol.ids import CameraId, ClassSessionId, SegmentId, new_id
 from shared.protocol.manifest import FragmentRecord, SealedBlob, SegmentManifest

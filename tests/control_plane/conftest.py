@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.conf import settings as configured
 from django.test import Client
 
@@ -27,7 +28,7 @@ from control_plane.keys.roots.file import create_root_key
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.ids import new_id
 from tests.rigs.lax_s3 import LaxServer, lax_s3
 from tests.rigs.radosgw import S3Server, missing_programs

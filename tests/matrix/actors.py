@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from control_plane.common.roles import Role
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -19,7 +20,6 @@ from control_plane.access.roles import effective
 from control_plane.access.services.api_keys import PREFIX
 from control_plane.accounts.models import User
 from control_plane.accounts.sessions import SEEN_AT, SIGNED_IN_AT
-from control_plane.tenancy.models import Role
 from tests.control_plane.agent_client import AgentClient
 from tests.matrix.furniture import EVERYTHING, NARROW
 from tests.matrix.tenant import Tenant

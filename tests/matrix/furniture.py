@@ -5,6 +5,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from control_plane.common.roles import Role
 from django.test import Client
 from django.utils import timezone
 from msgspec.structs import replace
@@ -39,7 +40,7 @@ from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
-from control_plane.tenancy.models import Role, Room
+from control_plane.tenancy.models import Room
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello

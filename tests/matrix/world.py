@@ -11,6 +11,7 @@ from pathlib import Path
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from control_plane.common.roles import Role
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
@@ -26,7 +27,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.identity.services import signin
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.shredding import shred_class
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.matrix.furniture import furnish, lend_key
 from tests.matrix.passkey import registration
 from tests.matrix.tenant import PREFIXES, Tenant, tenant_tables, word

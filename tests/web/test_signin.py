@@ -8,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axe_playwright_python.sync_playwright import Axe
+from control_plane.common.roles import Role
 from django.core.cache import cache
 from playwright.sync_api import Page
 
@@ -17,7 +18,6 @@ from control_plane.accounts.services import create_signin_link
 from control_plane.administration.services.invitations import invite
 from control_plane.identity.models import ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_signin_policy
-from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import SETUP
 from tests.control_plane.portal.conftest import FurnishedStudio
 from tests.web.browser import Watched

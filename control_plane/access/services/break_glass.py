@@ -19,9 +19,10 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
-from control_plane.tenancy.models import Role, Studio
+from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import members
 
 SHORTEST_REASON = 20

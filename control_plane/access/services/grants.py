@@ -11,15 +11,15 @@ from control_plane.access.actions import Action
 from control_plane.access.member_permissions import lock_people
 from control_plane.access.model_access import studio_of
 from control_plane.access.models import REASON_LENGTH, Effect, ObjectRight
-from control_plane.access.permissions import permission_for
+from control_plane.access.object_permissions import permission_for
 from control_plane.accounts.models import User
 from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
-from control_plane.tenancy.models import Role
 from control_plane.tenancy.selectors import members
 
 

@@ -10,9 +10,10 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.tenancy.locking import lock_studio
-from control_plane.tenancy.models import Role, Studio
+from control_plane.tenancy.models import Studio
 
 
 def set_role_actions(

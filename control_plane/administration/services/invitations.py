@@ -28,13 +28,14 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
+from control_plane.common.roles import Role
 from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate, require_unproven_rate
 from control_plane.tenancy.locking import lock_studio
-from control_plane.tenancy.models import Invitation, Membership, Role, Studio
+from control_plane.tenancy.models import Invitation, Membership, Studio
 from control_plane.tenancy.selectors import invitation_of
 
 LIFETIME = timedelta(days=7)

@@ -10,8 +10,9 @@ from django.utils import timezone
 from control_plane.accounts import mail
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.roles import Role
 from control_plane.plans.rate_limits import may_mail
-from control_plane.tenancy.models import Membership, Role, Studio
+from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members
 
 TEMPLATE = "administration/mail/membership.txt"

@@ -23,8 +23,8 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden
+from control_plane.common.roles import Role
 from control_plane.common.scoping import user_scope
-from control_plane.tenancy.models import Role
 
 JOB = Actor.system("administration.operators")
 

@@ -8,12 +8,13 @@ from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.names import clean_name
+from control_plane.common.roles import Role
 from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.services.generations import record_key
 from control_plane.plans.rate_limits import require_rate
-from control_plane.tenancy.models import Role, Room, Studio
+from control_plane.tenancy.models import Room, Studio
 
 STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
 

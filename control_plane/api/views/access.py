@@ -18,8 +18,9 @@ from control_plane.api import shapes
 from control_plane.api.resource import PAGE_PARAMETERS, Resource, get_or_404, validated
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.roles import Role
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Role, Room
+from control_plane.tenancy.models import Room
 
 THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
 """Kinds of objects, besides `studio`: the studio as a whole."""

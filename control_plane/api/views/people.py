@@ -19,7 +19,8 @@ from control_plane.api import shapes
 from control_plane.api.resource import Resource, get_or_404
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest
-from control_plane.tenancy.models import Invitation, Membership, Role
+from control_plane.common.roles import Role
+from control_plane.tenancy.models import Invitation, Membership
 
 
 class MemberForm(serializers.Serializer[Any]):

@@ -14,13 +14,14 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
+from control_plane.common.roles import Role
 from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import GroupRole, IdentityProvider, ProviderKind, SigninPolicy
 from control_plane.identity.services.sso import SECRET_KIND
 from control_plane.keys import vault
 from control_plane.plans.rate_limits import require_rate
-from control_plane.tenancy.models import Role, Studio
+from control_plane.tenancy.models import Studio
 
 POLICY_FIELDS = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
 DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")

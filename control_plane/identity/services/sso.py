@@ -21,10 +21,11 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership
 from control_plane.plans.rate_limits import require_unproven_rate
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from control_plane.tenancy.selectors import in_force
 
 JOB = Actor.system("identity.sso")

@@ -15,8 +15,9 @@ from control_plane.access.models import Effect, ObjectRight
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.common.names import name_key
+from control_plane.common.roles import Role
 from control_plane.portal.access.wording import RIGHT_WORDS, because
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 
 Asked = tuple[User, Decision]
 ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from control_plane.access import roles
 from control_plane.access.actions import Action
+from control_plane.common.roles import Role
 from control_plane.portal.access.wording import (
     BEYOND,
     GROUPS,
@@ -14,7 +15,6 @@ from control_plane.portal.access.wording import (
     PLURALS,
     doing,
 )
-from control_plane.tenancy.models import Role
 
 Table = Mapping[Role, frozenset[Action]]
 

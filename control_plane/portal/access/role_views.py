@@ -12,6 +12,7 @@ from control_plane.access import access, roles, services
 from control_plane.access.models import RoleActions
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
+from control_plane.common.roles import Role
 from control_plane.people.models import Dancer
 from control_plane.portal.access.role_table import (
     Table,
@@ -26,7 +27,7 @@ from control_plane.portal.access.role_table import (
 from control_plane.portal.page import actor_of, is_part, studio_page
 from control_plane.portal.people.presenter import role_counts
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Role, Room
+from control_plane.tenancy.models import Room
 
 MOVED_ON = _("Somebody else changed the table in the meantime. Review the changes again.")
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from control_plane.access.actions import Action
 from control_plane.access.decision import Reason, Why
-from control_plane.tenancy.models import Role
+from control_plane.common.roles import Role
 
 GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
     ("Viewing", (Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE)),

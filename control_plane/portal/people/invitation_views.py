@@ -35,10 +35,11 @@ from control_plane.common.errors import (
     TooManyRequests,
     Unavailable,
 )
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin.forms import InviteForm
-from control_plane.tenancy.models import Invitation, Role
+from control_plane.tenancy.models import Invitation
 from control_plane.tenancy.selectors import invitation_of
 
 READ_WRITE = ("GET", "HEAD", "POST")

@@ -10,7 +10,8 @@ from django.db.models import Count, Q, QuerySet
 from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
-from control_plane.tenancy.models import Membership, Role
+from control_plane.common.roles import Role
+from control_plane.tenancy.models import Membership
 
 
 @dataclass(frozen=True, slots=True)

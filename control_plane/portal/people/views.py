@@ -21,6 +21,7 @@ from control_plane.administration.services.signin_links import create_member_lin
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
+from control_plane.common.roles import Role
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people.person_presenter import (
     classes_seen,
@@ -29,7 +30,7 @@ from control_plane.portal.people.person_presenter import (
     studio_rights,
 )
 from control_plane.portal.people.presenter import member_for, members_found, person_lines, role_counts
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 
 PAGE_SIZE = 50
 SUGGESTED = 10

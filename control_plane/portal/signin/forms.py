@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from control_plane.common.roles import Role
 from control_plane.identity.models import (
     LONGEST_IDLE_MINUTES,
     LONGEST_SESSION_HOURS,
@@ -17,7 +18,6 @@ from control_plane.identity.models import (
 )
 from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
 from control_plane.identity.services.signin import ProviderFacts
-from control_plane.tenancy.models import Role
 
 LINES = {"rows": 3, "autocomplete": "off", "spellcheck": "false"}
 NOT_ADMIN = [(role.value, role.label) for role in Role if role is not Role.ADMIN]

@@ -1,6 +1,7 @@
 """Who may do what: the roles, rights on single things, and what strangers learn (nothing)."""
 
 import pytest
+from control_plane.common.roles import Role
 
 from control_plane.access import access
 from control_plane.access import services as access_services
@@ -9,7 +10,7 @@ from control_plane.administration import services as administration_services
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, Forbidden, NotFound, ScopeMissing, SignInRequired
 from control_plane.common.scoping import studio_scope
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 WHO = ("alice", "ivan", "vera", "gita", "pat", "sam")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from control_plane.common.roles import Role
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -26,7 +27,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope, user_scope
 from control_plane.identity.models import SigninPolicy
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 REASON = "Camera 2 shows black since Monday, ticket 4711"

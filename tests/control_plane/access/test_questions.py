@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from control_plane.common.roles import Role
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -16,7 +17,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys.models import StudioKey
 from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Role, Room, Studio
+from control_plane.tenancy.models import Room, Studio
 from tests.control_plane.access.rights import danced, recorded
 from tests.control_plane.conftest import SETUP, Cast
 

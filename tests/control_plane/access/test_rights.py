@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from control_plane.common.roles import Role
 from django.utils import timezone
 
 from control_plane.access import access
@@ -17,7 +18,7 @@ from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, Track
-from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Room
 from shared.protocol.ids import new_id
 from tests.control_plane.access.rights import last, may, recorded, why
 from tests.control_plane.conftest import Cast

@@ -1,6 +1,7 @@
 """A studio's own table of what each role may do, within its limits."""
 
 import pytest
+from control_plane.common.roles import Role
 
 from control_plane.access import access, services
 from control_plane.access.access import Action
@@ -9,7 +10,7 @@ from control_plane.access.roles import DEFAULTS, FLOOR
 from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
-from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Room
 from tests.control_plane.access.rights import last, may
 from tests.control_plane.conftest import Cast
 

@@ -1,6 +1,7 @@
 """The role table as it comes, at most and at least: data that has to fit together, and the rules that read it."""
 
 import pytest
+from control_plane.common.roles import Role
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ from control_plane.access.roles import (
     needed_for,
     objections,
 )
-from control_plane.tenancy.models import Role
 
 PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.MANAGE_POLICY, Action.VIEW_AUDIT})
 roles = st.sampled_from(Role)

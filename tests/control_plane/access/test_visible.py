@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 from control_plane.access import access
 from control_plane.access.actions import Action
 from control_plane.access.models import BreakGlass, Effect, ObjectRight, RoleActions
-from control_plane.access.permissions import permission_for
+from control_plane.access.object_permissions import permission_for
 from control_plane.access.roles import RIGHTS_ON
 from control_plane.accounts.models import User
 from control_plane.common.scoping import studio_scope
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession, ClassState, Track
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 

@@ -9,6 +9,7 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.socialaccount.models import SocialAccount
+from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -27,7 +28,7 @@ from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.services.sso import ProviderClaims, admit
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.accounts.test_factors import KEY, code
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, another, enter, is_in
 from tests.control_plane.conftest import SETUP, Cast

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from control_plane.common.roles import Role
 from django.utils import timezone
 
 from control_plane.access import access
@@ -14,7 +15,7 @@ from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Room
 from control_plane.tenancy.selectors import own_membership, own_memberships
 from tests.control_plane.access.rights import last, may, recorded, why
 from tests.control_plane.conftest import SETUP, Cast

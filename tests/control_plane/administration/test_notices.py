@@ -4,6 +4,7 @@ import smtplib
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -12,7 +13,6 @@ from control_plane.accounts.mail import NO_SERVER
 from control_plane.administration import services
 from control_plane.common.actors import Actor
 from control_plane.plans.rate_limits import MAILS_PER_RECIPIENT
-from control_plane.tenancy.models import Role
 from tests.control_plane.conftest import Cast
 
 Committed = DjangoCaptureOnCommitCallbacks

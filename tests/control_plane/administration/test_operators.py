@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from control_plane.common.roles import Role
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -26,7 +27,6 @@ from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.services import create_plan
-from control_plane.tenancy.models import Role
 from launcher import cli
 from tests.control_plane.conftest import SETUP, Cast
 

@@ -8,6 +8,7 @@ from threading import Barrier, Event
 from types import ModuleType
 
 import pytest
+from control_plane.common.roles import Role
 from django.apps import apps
 from django.db import connection
 
@@ -26,7 +27,7 @@ from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Guardianship, Relation
 from control_plane.tenancy import locking as lock
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import SETUP, Cast
 
 TIMEOUT_S = 60

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from control_plane.common.roles import Role
 
 from control_plane.access import services as access_services
 from control_plane.access.access import Action
@@ -14,7 +15,7 @@ from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFoun
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import services as keys_services
 from control_plane.keys.models import StudioKey
-from control_plane.tenancy.models import Membership, Role, Room, Studio
+from control_plane.tenancy.models import Membership, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 

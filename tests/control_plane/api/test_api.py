@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from control_plane.common.roles import Role
 from django.test import Client
 from django.utils import timezone
 
@@ -22,7 +23,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.services import assign_plan, create_plan
-from control_plane.tenancy.models import Role, Studio
+from control_plane.tenancy.models import Studio
 from tests.control_plane.conftest import SETUP, Cast
 
 Ask = Callable[..., Any]

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.core import mail
 
 from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey
 from control_plane.access.roles import DEFAULTS
 from control_plane.common.scoping import studio_scope
-from control_plane.tenancy.models import Invitation, Role
+from control_plane.tenancy.models import Invitation
 from tests.control_plane.api.test_api import Ask, key_for, program
 from tests.control_plane.conftest import Cast
 

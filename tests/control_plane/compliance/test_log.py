@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from control_plane.common.roles import Role
 from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test.utils import CaptureQueriesContext
@@ -29,7 +30,6 @@ from control_plane.common.scoping import studio_scope
 from control_plane.compliance.exporting import Form, export_log
 from control_plane.compliance.search import AuditQuery, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
-from control_plane.tenancy.models import Role
 from shared.protocol.ids import new_id
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.apps import apps
 from django.contrib import admin
 
@@ -12,7 +13,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import AgentState, Camera, DesiredConfig
 from control_plane.recordings.models import ClassState
-from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Room
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
+from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -31,7 +32,6 @@ from control_plane.identity.services.domains import (
 from control_plane.identity.services.signin import change_provider
 from control_plane.identity.tasks import recheck_domains
 from control_plane.plans.rate_limits import UNPROVEN
-from control_plane.tenancy.models import Role
 from tests.control_plane.accounts.test_sessions import HTML, enter
 from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.identity.test_openid import facts, is_in, person, provider_of, sign_in

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.db import connection
 from django.template import engines
 from django.test import Client, override_settings
@@ -10,7 +11,7 @@ from django.test import Client, override_settings
 from control_plane.administration import services
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.middleware import ADMIN_STUDIO
-from control_plane.tenancy.models import Membership, Role, Room
+from control_plane.tenancy.models import Membership, Room
 from tests.control_plane.conftest import SETUP, Cast
 
 pytestmark = pytest.mark.urls("tests.control_plane.identity.urls_for_tests")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from control_plane.common.roles import Role
 from django.conf import settings as configured
 from django.core.cache import cache
 from django.test import Client
@@ -25,7 +26,7 @@ from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_provider
 from control_plane.identity.services.sso import CONFIRMED_FOR
 from control_plane.identity.tasks import end_unconfirmed_memberships
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import SETUP, Cast
 from tests.rigs.openid_provider import (
     OpenIDProvider,

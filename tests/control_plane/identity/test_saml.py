@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from control_plane.common.roles import Role
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
@@ -21,7 +22,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.saml_metadata import MetadataRefused, read_metadata
 from control_plane.identity.services.signin import ProviderFacts, add_provider
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
 from tests.control_plane.identity.test_openid import own_domains
 from tests.rigs.saml_provider import NAMES, Answer, SamlIdentityProvider, posted

@@ -1,6 +1,7 @@
 """Guardians see the classes of their own dancers, once confirmed, and no other family's."""
 
 import pytest
+from control_plane.common.roles import Role
 
 from control_plane.access import access
 from control_plane.access import services as access_services
@@ -11,7 +12,7 @@ from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
 from control_plane.recordings.models import ClassSession
-from control_plane.tenancy.models import Role, Room
+from control_plane.tenancy.models import Room
 from tests.control_plane.access.rights import danced, may, recorded, why
 from tests.control_plane.conftest import Cast
 

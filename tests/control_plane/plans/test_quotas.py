@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.core import mail
 from django.db import connections
 from django.utils import timezone
@@ -27,7 +28,7 @@ from control_plane.plans.services import assign_plan, change_plan, create_plan
 from control_plane.recordings import services as recordings
 from control_plane.recordings.plan_usage import limit_usages, list_studio_usage, warn_when_nearly_full
 from control_plane.storage.models import StudioStorage
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import SETUP, Cast
 from tests.control_plane.scenes import make_scene

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from control_plane.common.roles import Role
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -31,7 +32,7 @@ from control_plane.plans import rate_limits
 from control_plane.plans.rate_limits import RATES, Rate
 from control_plane.storage import services
 from control_plane.storage.models import ProbeState, StoreProbe
-from control_plane.tenancy.models import Invitation, Role
+from control_plane.tenancy.models import Invitation
 from tests.control_plane.api.test_api import key_for, program
 from tests.control_plane.conftest import SETUP, Cast, as_person
 

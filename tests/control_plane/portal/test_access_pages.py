@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from control_plane.common.roles import Role
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,7 +25,7 @@ from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 

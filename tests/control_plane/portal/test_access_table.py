@@ -1,6 +1,7 @@
 """The table of roles as a page shows it, and what a change of it would do: values in, values out."""
 
 import pytest
+from control_plane.common.roles import Role
 
 from control_plane.access.actions import Action
 from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MACHINE_ACTIONS, TITLES
@@ -13,7 +14,6 @@ from control_plane.portal.access.role_table import (
     ticked,
 )
 from control_plane.portal.access.wording import DOING, GROUPS, PLURALS, RIGHT_WORDS
-from control_plane.tenancy.models import Role
 
 COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}
 

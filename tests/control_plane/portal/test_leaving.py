@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from control_plane.common.roles import Role
 from django.test import Client
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Guardianship, Relation
-from control_plane.tenancy.models import Membership, Role
+from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import SETUP, Cast, as_person
 
 
