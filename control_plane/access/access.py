@@ -15,7 +15,6 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from control_plane.access import model_access, sources
-from control_plane.access.actions import Action
 from control_plane.access.decision import Decision, Reason, Standing, Why, giving, judge
 from control_plane.access.facts import everybody, open_visits, standing_of
 from control_plane.access.model_access import UnlistedModel, permission_name, view_action
@@ -34,6 +33,7 @@ from control_plane.access.roles import (
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden, NotFound, SignInRequired
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import CurrentStudio, current_studio_id
 from control_plane.tenancy.models import Membership
@@ -41,7 +41,6 @@ from control_plane.tenancy.selectors import in_force, members
 from shared.protocol.errors import Code
 
 __all__ = [
-    "Action",
     "Decision",
     "Reason",
     "UnlistedModel",
@@ -67,7 +66,7 @@ MOST_PEOPLE = 5000
 ROLE_PERMISSIONS = DEFAULTS
 
 
-def decide(actor: Actor, action: Action, obj: Model) -> Decision:
+def decide(actor: Actor, action: StudioPermission, obj: Model) -> Decision:
     """Returns whether `actor` may do `action` to `obj` (a Studio, or a listed thing that has a `studio_id`), and why.
 
     Raises:
@@ -77,7 +76,7 @@ def decide(actor: Actor, action: Action, obj: Model) -> Decision:
     return _question(actor, obj)(action)
 
 
-def can(actor: Actor, action: Action, obj: Model) -> bool:
+def can(actor: Actor, action: StudioPermission, obj: Model) -> bool:
     """Returns whether `actor` may do `action` to `obj`.
 
     Raises:
@@ -86,7 +85,7 @@ def can(actor: Actor, action: Action, obj: Model) -> bool:
     return decide(actor, action, obj).allowed
 
 
-def require(actor: Actor, action: Action, obj: Model) -> None:
+def require(actor: Actor, action: StudioPermission, obj: Model) -> None:
     """Returns when `actor` may do `action` to `obj`.
 
     Raises:
@@ -108,7 +107,7 @@ def require(actor: Actor, action: Action, obj: Model) -> None:
     raise _refused(decision.reason)
 
 
-def require_lent(actor: Actor, actions: Iterable[Action]) -> None:
+def require_lent(actor: Actor, actions: Iterable[StudioPermission]) -> None:
     """Return where `actor` may hand `actions` on: a person may, an API key no more than it lends itself.
 
     Raises:
@@ -139,13 +138,13 @@ def role_of(actor: Actor, studio_id: UUID) -> Role | None:
     return None if role is None else Role(role)
 
 
-def permissions(actor: Actor, studio_id: UUID) -> frozenset[Action]:
+def permissions(actor: Actor, studio_id: UUID) -> frozenset[StudioPermission]:
     """Returns what the actor may do throughout the studio in scope; rights on single things come on top."""
     ask = _ask(actor, studio_id, lambda: {model_access.STUDIO: studio_id})
-    return frozenset(action for action in Action if ask(action))
+    return frozenset(action for action in StudioPermission.all() if ask(action))
 
 
-def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: Action | None = None) -> QuerySet[M]:
+def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: StudioPermission | None = None) -> QuerySet[M]:
     """Returns the rows of the studio in scope that `actor` may see, in one query that decides as `can` does.
 
     Args:
@@ -174,7 +173,7 @@ def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: Action | None = None
     by_grant = Q(Exists(mine.filter(role__in=limited))) & Q(Exists(grants))
     visits = open_visits(now).filter(operator_id=actor.id)
     by_visit = (
-        Q(Exists(visits.filter(actions__contains=[action.value])))
+        Q(Exists(visits.filter(actions__contains=[action])))
         if action in BREAK_GLASS_ACTIONS
         else Q(pk__in=[])
     )
@@ -183,7 +182,7 @@ def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: Action | None = None
 
 
 def who_can(
-    action: Action, obj: Model, *, after: int = 0, most: int = MOST_PEOPLE
+    action: StudioPermission, obj: Model, *, after: int = 0, most: int = MOST_PEOPLE
 ) -> list[tuple[User, Decision]]:
     """Returns everybody who is something to the studio, by name, each with the decision about `obj`.
 
@@ -203,22 +202,22 @@ def who_can(
     ]
 
 
-def what_can(user: User, studio_id: UUID) -> list[tuple[Action, Decision]]:
+def what_can(user: User, studio_id: UUID) -> list[tuple[StudioPermission, Decision]]:
     """Returns, for each action of people, the decision about the studio in scope as a whole; one query.
 
     Rights on single things stand in `selectors.rights_of`. Ask `MANAGE_PEOPLE` of whoever is shown this.
     """
     ask = _ask(user.actor, studio_id, lambda: {model_access.STUDIO: studio_id})
-    return [(action, ask(action)) for action in Action if action in LIMITS[Role.ADMIN]]
+    return [(action, ask(action)) for action in StudioPermission.all() if action in LIMITS[Role.ADMIN]]
 
 
-def _question(actor: Actor, obj: Model) -> Callable[[Action], Decision]:
+def _question(actor: Actor, obj: Model) -> Callable[[StudioPermission], Decision]:
     return _ask(actor, model_access.studio_of(obj), lambda: model_access.belonging(obj))
 
 
 def _ask(
     actor: Actor, studio_id: UUID, belonging: Callable[[], dict[str, UUID]]
-) -> Callable[[Action], Decision]:
+) -> Callable[[StudioPermission], Decision]:
     """Reads what there is to know, once, and returns the question that may then be asked for several actions."""
     if actor.kind is not ActorKind.USER or actor.id is None:
         known = actor.kind is ActorKind.SYSTEM or actor.studio_id == studio_id
@@ -230,7 +229,7 @@ def _ask(
     on = belonging()
     standing = standing_of(user_id, on, now)
 
-    def ask(action: Action) -> Decision:
+    def ask(action: StudioPermission) -> Decision:
         decision = judge(
             standing,
             action,
@@ -243,12 +242,12 @@ def _ask(
     return ask
 
 
-def _lent(actor: Actor, action: Action) -> bool:
+def _lent(actor: Actor, action: StudioPermission) -> bool:
     """Returns whether a program that acts by a key may use this right of its person."""
-    return actor.scopes is None or action.value in actor.scopes
+    return actor.scopes is None or action in actor.scopes
 
 
-def _machine_may(actor: Actor, action: Action, studio_id: UUID) -> bool:
+def _machine_may(actor: Actor, action: StudioPermission, studio_id: UUID) -> bool:
     match actor.kind:
         case ActorKind.AGENT:
             return actor.studio_id == studio_id and action in AGENT_ACTIONS
@@ -258,7 +257,7 @@ def _machine_may(actor: Actor, action: Action, studio_id: UUID) -> bool:
 
 
 def _by_role(
-    model: type[Model], action: Action, mine: QuerySet[Membership], user_id: UUID, now: datetime
+    model: type[Model], action: StudioPermission, mine: QuerySet[Membership], user_id: UUID, now: datetime
 ) -> Q:
     """Returns the condition under which a role shows rows of `model`: the defaults, or what the studio chose."""
     kept = [role for role in Role if action in FLOOR[role]]
@@ -267,7 +266,7 @@ def _by_role(
     chosen = RoleActions.objects.filter(role=OuterRef("role"))
     allowed = mine.filter(
         Q(role__in=kept)
-        | Q(role__in=limited) & Exists(chosen.filter(actions__contains=[action.value]))
+        | Q(role__in=limited) & Exists(chosen.filter(actions__contains=[action]))
         | Q(role__in=usual) & ~Exists(chosen)
     )
     own_only = [role for role in Role if action in OWN_ONLY.get(role, frozenset())]
@@ -280,7 +279,7 @@ def _by_role(
     )
 
 
-def _rights_on(model: type[Model], actions: Callable[[str], frozenset[Action]]) -> Q:
+def _rights_on(model: type[Model], actions: Callable[[str], frozenset[StudioPermission]]) -> Q:
     """Returns the condition that a right is one of `actions(label)` on the outer row, or on what that belongs to."""
     where: dict[str, Any] = {label: OuterRef(path) for label, path in model_access.paths(model).items()}
     found = Q(pk__in=[])
@@ -290,14 +289,14 @@ def _rights_on(model: type[Model], actions: Callable[[str], frozenset[Action]]) 
     return found
 
 
-def _asks_own(standing: Standing, action: Action) -> bool:
+def _asks_own(standing: Standing, action: StudioPermission) -> bool:
     return standing.role is not None and action in OWN_ONLY.get(standing.role, frozenset())
 
 
 def _refused(reason: Reason) -> Forbidden:
-    right = f"“{title(reason.action.value)}”"
+    right = f"“{title(reason.action)}”"
     if reason.why is Why.NOT_LENT:
-        lent = f"This key does not lend {right} ({reason.action.value})."
+        lent = f"This key does not lend {right} ({reason.action})."
         return Forbidden(lent, code=Code.KEY_NOT_ENOUGH)
     if reason.why is Why.DENIED:
         return Forbidden(f"You have been denied {right} here.")

@@ -4,11 +4,11 @@ from django.contrib import admin
 from django.db.models import Model
 
 from control_plane.access import services as access_services
-from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin
 from control_plane.access.models import ApiKey, BreakGlass, ObjectRight, RoleActions
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 
 @admin.register(RoleActions)
@@ -23,7 +23,7 @@ class RoleActionsAdmin(ScopedAdmin):
 class ObjectRightAdmin(ScopedAdmin):
     """Rights and denials on single things. They are given where the thing is: on the portal's page of it."""
 
-    write_action = Action.MANAGE_PEOPLE
+    write_action = MANAGE_PEOPLE
     can_remove = True
     list_display = ("person", "effect", "permission", "until", "given_at")
     list_filter = ("effect",)

@@ -10,17 +10,16 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from control_plane.access import access
-from control_plane.access.access import Action
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.audit_events import ADMIN_READ
+from control_plane.audit.audit_events import AUDIT_READ
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
+from control_plane.common.permissions import StudioPermission
 from control_plane.tenancy.models import Studio
 
-ABOUT_PEOPLE = frozenset({Action.MANAGE_PEOPLE, Action.VIEW_DANCERS, Action.VIEW_AUDIT})
-"""A model whose rows one of these rights shows is about people: that its pages are read is put on record."""
 ABOUT_READERS = frozenset({"compliance.Alert", "compliance.AlertAcknowledgement", "compliance.KnownNetwork"})
-"""So it is of these, though the right that shows them is about rules."""
+"""Models about people although the permission that shows them is not: reading their admin pages is an audit event."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -74,7 +73,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     service_form: ClassVar[type[ServiceForm] | None] = None
     new_form: ClassVar[type[ServiceForm] | None] = None
     """For adding, where it asks for other things."""
-    write_action: ClassVar[Action | None] = None
+    write_action: ClassVar[StudioPermission | None] = None
     can_add = can_change = can_remove = False
     actions = None
     view_on_site = False
@@ -206,10 +205,10 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Returns the response; where it is a page about people, that it is read is written with it or not at all."""
         studio: Studio | None = getattr(request, "studio", None)
         meta = self.model._meta
-        about_people = access.view_action(self.model) in ABOUT_PEOPLE or meta.label in ABOUT_READERS
+        about_people = access.view_action(self.model).shows_people or meta.label in ABOUT_READERS
         if studio is not None and about_people and response.status_code == 200:
             record(
-                Act.AUDIT_READ if meta.app_label == "audit" else Act.ADMIN_READ,
+                AUDIT_READ if meta.app_label == "audit" else ADMIN_READ,
                 actor=actor_of(request),
                 studio_id=studio.id,
                 object_type=meta.label,
@@ -221,14 +220,14 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _may_write(self, request: HttpRequest) -> bool:
         return self.write_action is not None and self._allowed(request, self.write_action)
 
-    def _allowed(self, request: HttpRequest, action: Action) -> bool:
+    def _allowed(self, request: HttpRequest, action: StudioPermission) -> bool:
         studio: Studio | None = getattr(request, "studio", None)
         return studio is not None and action in _rights(request, studio)
 
 
-def _rights(request: HttpRequest, studio: Studio) -> frozenset[Action]:
+def _rights(request: HttpRequest, studio: Studio) -> frozenset[StudioPermission]:
     """Returns what the person may do in the studio: asked once in a request, for one page asks hundreds of times."""
-    found: frozenset[Action] | None = getattr(request, "console_rights", None)
+    found: frozenset[StudioPermission] | None = getattr(request, "console_rights", None)
     if found is None:
         found = access.permissions(actor_of(request), studio.id)
         request.console_rights = found  # type: ignore[attr-defined]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
-from control_plane.access.actions import Action
 from control_plane.access.roles import LIMITS, OWN_ONLY, RIGHTS_ON, denying, granting
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
 
@@ -30,7 +30,7 @@ class Why(StrEnum):
 class Held:
     """A right, or a denial, that is in force. `thing` is the label of what it is on; `until` None: no end."""
 
-    action: Action
+    action: StudioPermission
     allows: bool
     thing: str
     until: datetime | None = None
@@ -43,7 +43,7 @@ class Visit:
     """An open break-glass."""
 
     id: UUID
-    actions: frozenset[Action]
+    actions: frozenset[StudioPermission]
     ends_at: datetime
 
 
@@ -56,7 +56,7 @@ class Standing:
     """
 
     role: Role | None = None
-    allowed: frozenset[Action] = frozenset()
+    allowed: frozenset[StudioPermission] = frozenset()
     rights: tuple[Held, ...] = ()
     visits: tuple[Visit, ...] = ()
 
@@ -71,7 +71,7 @@ class Reason:
     """Why a decision fell. Which fields are set follows from `why`; `by` is a person's id, to be named by the page."""
 
     why: Why
-    action: Action
+    action: StudioPermission
     role: Role | None = None
     thing: str = ""
     until: datetime | None = None
@@ -80,7 +80,7 @@ class Reason:
 
     def words(self, *, zone: tzinfo = UTC, by_name: str = "") -> str:
         """Returns the reason as a sentence for a studio's owner, without names but for `by_name`."""
-        action = self.action.value.replace("_", " ")
+        action = self.action.replace("_", " ")
         role = self.role.label if self.role else ""
         until = f" until {self.until.astimezone(zone):%d %B %Y, %H:%M}" if self.until else ""
         by = f" by {by_name}" if by_name else ""
@@ -127,7 +127,7 @@ class Decision:
         return self.allowed
 
 
-def judge(standing: Standing, action: Action, *, owns: Callable[[], bool]) -> Decision:
+def judge(standing: Standing, action: StudioPermission, *, owns: Callable[[], bool]) -> Decision:
     """Decides. A denial beats all; then any one of role, right and break-glass is enough.
 
     Args:
@@ -157,12 +157,12 @@ def judge(standing: Standing, action: Action, *, owns: Callable[[], bool]) -> De
     return Decision(False, Reason(Why.NO_RIGHT, action, role))
 
 
-def giving(action: Action, thing: str) -> frozenset[Action]:
+def giving(action: StudioPermission, thing: str) -> frozenset[StudioPermission]:
     """Returns the actions that, as rights on a thing of the table `thing`, give `action`."""
     return granting(action) & RIGHTS_ON.get(thing, frozenset())
 
 
-def _strongest(standing: Standing, action: Action, *, allows: bool) -> Held | None:
+def _strongest(standing: Standing, action: StudioPermission, *, allows: bool) -> Held | None:
     """Returns, of the rights that bear on `action`, the one that lasts longest."""
     if not standing.rights:
         return None
@@ -176,6 +176,6 @@ def _strongest(standing: Standing, action: Action, *, allows: bool) -> Held | No
     return max(found, key=lambda right: right.until or longest, default=None)
 
 
-def _held(why: Why, action: Action, role: Role, right: Held) -> Reason:
-    note = right.action.value.replace("_", " ") if why is Why.DENIED else right.reason
+def _held(why: Why, action: StudioPermission, role: Role, right: Held) -> Reason:
+    note = right.action.replace("_", " ") if why is Why.DENIED else right.reason
     return Reason(why, action, role, thing=right.thing, until=right.until, by=right.given_by, note=note)

@@ -10,11 +10,11 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from control_plane.access import model_access
-from control_plane.access.actions import Action
 from control_plane.access.decision import Held, Standing, Visit
 from control_plane.access.models import BreakGlass, Effect, ObjectRight
 from control_plane.access.roles import BREAK_GLASS_ACTIONS, effective
 from control_plane.accounts.models import User
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import current_studio_id
 from control_plane.tenancy.selectors import members
@@ -118,11 +118,11 @@ def _visit(id_: str, values: list[str], ends_at: str) -> Visit:
     return Visit(id=UUID(id_), actions=actions & BREAK_GLASS_ACTIONS, ends_at=datetime.fromisoformat(ends_at))
 
 
-def _known(text: str) -> Action | None:
-    return Action(text) if text in Action._value2member_map_ else None
+def _known(text: str) -> StudioPermission | None:
+    return StudioPermission.get(text)
 
 
-def right_on(right: ObjectRight) -> tuple[str, Action | None]:
+def right_on(right: ObjectRight) -> tuple[str, StudioPermission | None]:
     """Returns the label of what a right is on, and its action (None: one that there is no longer)."""
     model = right.content_type.model
     label = _LABELS.get(model, right.content_type.app_label + "." + model)

@@ -10,8 +10,10 @@ from control_plane.access.models import RoleActions
 from control_plane.access.roles import effective
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.tenancy.locking import lock_studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 
 def require_people(actor: Actor, obj: Model) -> None:
@@ -22,7 +24,7 @@ def require_people(actor: Actor, obj: Model) -> None:
     """
     # The platform gives a studio its first people; afterwards its admins do.
     if actor.kind is not ActorKind.SYSTEM:
-        access.require(actor, access.Action.MANAGE_PEOPLE, obj)
+        access.require(actor, MANAGE_PEOPLE, obj)
 
 
 def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
@@ -40,7 +42,7 @@ def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
         raise Forbidden("Only an admin makes an admin.")
     chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
     may = effective(Role.ADMIN, chosen)
-    access.require_lent(actor, [action for action in access.Action if action in may])
+    access.require_lent(actor, [action for action in StudioPermission.all() if action in may])
 
 
 def lock_people(actor: Actor, obj: Model) -> None:

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from control_plane.access.actions import Action
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.models import STUDIO_ONLY, AccessPath
+from control_plane.common.permissions import StudioPermission
 
 CLASS, ROOM, STUDIO = "recordings.ClassSession", "tenancy.Room", "tenancy.Studio"
 
@@ -15,7 +15,7 @@ class UnlistedModel(ControlPlaneError):
     """`access` was asked about a model that declares no `view_permission`."""
 
 
-def view_action(model: type[Model]) -> Action:
+def view_action(model: type[Model]) -> StudioPermission:
     """Returns the action that shows rows of `model`.
 
     Raises:
@@ -24,7 +24,7 @@ def view_action(model: type[Model]) -> Action:
     name: str = getattr(model, "view_permission", "")
     if not name:
         raise UnlistedModel(f"{model._meta.label} declares no view_permission")
-    return Action(name)
+    return StudioPermission.named(name)
 
 
 def studio_of(obj: Model) -> UUID:
@@ -57,6 +57,6 @@ def belonging(obj: Model) -> dict[str, UUID]:
     return found | dict(zip(wanted, row or (), strict=False))
 
 
-def permission_name(action: Action, label: str) -> str:
+def permission_name(action: StudioPermission, label: str) -> str:
     """Returns the codename under which guardian stores a right on one thing of the table `label`."""
-    return f"{action.value}_{label.rpartition('.')[2].lower()}"
+    return f"{action}_{label.rpartition('.')[2].lower()}"

@@ -9,7 +9,7 @@ from django.db.models import F, Manager, Q, QuerySet
 from django.utils import timezone
 from guardian.models import UserObjectPermissionAbstract
 
-from control_plane.access.actions import ALWAYS_LENT
+from control_plane.access.roles import ALWAYS_LENT
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
 from control_plane.common.roles import Role
 from control_plane.common.scoping import CapabilityManager, CurrentUser, ScopedManager

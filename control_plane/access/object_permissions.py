@@ -7,12 +7,12 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
-from control_plane.access.actions import Action
 from control_plane.access.model_access import permission_name
 from control_plane.access.roles import RIGHTS_ON
+from control_plane.common.permissions import StudioPermission
 
 
-def permission_for(action: Action, model: type[Model]) -> Permission:
+def permission_for(action: StudioPermission, model: type[Model]) -> Permission:
     """Returns the permission row for `action` on rows of `model`, one of `RIGHTS_ON`."""
     return Permission.objects.get(
         content_type=ContentType.objects.get_for_model(model),
@@ -29,5 +29,5 @@ def make_permissions(using: str, **kwargs: Any) -> None:
             Permission.objects.using(using).get_or_create(
                 content_type=kind,
                 codename=permission_name(action, label),
-                defaults={"name": f"May {action.value.replace('_', ' ')} one {model._meta.verbose_name}"},
+                defaults={"name": f"May {action.replace('_', ' ')} one {model._meta.verbose_name}"},
             )

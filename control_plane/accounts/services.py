@@ -18,8 +18,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.accounts import sessions
+from control_plane.accounts.audit_events import (
+    PASSWORD_CHANGED,
+    SESSIONS_ENDED,
+    SIGNIN_LINK_CREATED,
+    SIGNIN_LINK_USED,
+    USER_CREATED,
+    USER_RENAMED,
+)
 from control_plane.accounts.models import SigninLink, User
-from control_plane.audit.catalogue import Action
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
@@ -53,7 +60,7 @@ def create_user(
     except IntegrityError as error:
         raise Conflict("There is already an account with this e-mail address.") from error
     EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
-    record_for(Action.USER_CREATED, user, actor=actor, details={"staff": is_staff})
+    record_for(USER_CREATED, user, actor=actor, details={"staff": is_staff})
     return user
 
 
@@ -82,7 +89,7 @@ def claim_address(user: User, *, actor: Actor, keep_password: bool = False) -> N
         EmailAddress.objects.update_or_create(
             user=user, email=user.email, defaults={"verified": True, "primary": True}
         )
-        record_for(Action.PASSWORD_CHANGED, user, actor=actor, details={"how": "address proven"})
+        record_for(PASSWORD_CHANGED, user, actor=actor, details={"how": "address proven"})
 
 
 def lacks_own_signin(user: User) -> bool:
@@ -114,7 +121,7 @@ def rename_user(user: User, name: str, *, actor: Actor) -> None:
     with transaction.atomic():
         user.display_name = name
         user.save(update_fields=["display_name"])
-        record_for(Action.USER_RENAMED, user, actor=actor)
+        record_for(USER_RENAMED, user, actor=actor)
 
 
 def forbid_first_credential(user: User) -> None:
@@ -158,7 +165,7 @@ def create_signin_link(user: User, *, actor: Actor, ttl: timedelta = LINK_LIFETI
             user=user, token_sha256=token_hash(token), expires_at=timezone.now() + ttl
         )
         record_for(
-            Action.SIGNIN_LINK_CREATED,
+            SIGNIN_LINK_CREATED,
             link,
             actor=actor,
             details={"user": str(user.id), "lifetime_s": int(ttl.total_seconds())},
@@ -191,7 +198,7 @@ def use_signin_link(token: str) -> User | None:
         if spent != 1:
             return None
         link = SigninLink.objects.select_related("user").get(token_sha256=hash_)
-        record_for(Action.SIGNIN_LINK_USED, link, actor=link.user.actor)
+        record_for(SIGNIN_LINK_USED, link, actor=link.user.actor)
         return link.user
 
 
@@ -209,7 +216,7 @@ def _end(user: User, rows: Iterable[UserSession], actor: Actor) -> int:
     with transaction.atomic():
         count = sessions.end(list(rows))
         if count:
-            record_for(Action.SESSIONS_ENDED, user, actor=actor, details={"sessions": count})
+            record_for(SESSIONS_ENDED, user, actor=actor, details={"sessions": count})
     return count
 
 

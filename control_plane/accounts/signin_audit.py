@@ -18,8 +18,17 @@ from django.http import HttpRequest
 from redis import RedisError
 
 from control_plane.accounts import services, sessions
+from control_plane.accounts.audit_events import (
+    FACTOR_ADDED,
+    FACTOR_REMOVED,
+    FACTOR_RENEWED,
+    PASSWORD_CHANGED,
+    SIGNED_IN,
+    SIGNED_OUT,
+    SIGNIN_FAILED,
+)
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 
@@ -47,7 +56,9 @@ def connect() -> None:
         signal.connect(receiver, dispatch_uid=f"accounts.signin_audit.{receiver.__name__}")
 
 
-def record_event(action: Action, user: User | None, *, actor: Actor | None = None, **details: Any) -> None:
+def record_event(
+    action: AuditEvent, user: User | None, *, actor: Actor | None = None, **details: Any
+) -> None:
     """Writes an audit event about `user`, who is the actor unless `actor` is given."""
     record(
         action,
@@ -73,7 +84,7 @@ def record_failure(user: User | None, **details: Any) -> None:
         if rest or doublings & (doublings - 1):
             return
         details["this_hour"] = count
-    record_event(Action.SIGNIN_FAILED, user, actor=SIGNIN, **details)
+    record_event(SIGNIN_FAILED, user, actor=SIGNIN, **details)
 
 
 def _count(key: str) -> int:
@@ -88,7 +99,7 @@ def _count(key: str) -> int:
 def _on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
     sessions.mark_signed_in(request)
     methods = sorted({_method(entry) for entry in get_authentication_records(request, user)})
-    record_event(Action.SIGNED_IN, user, methods=methods)
+    record_event(SIGNED_IN, user, methods=methods)
 
 
 def _method(entry: dict[str, Any]) -> str:
@@ -109,13 +120,13 @@ def _on_signed_out(user: User | None, request: HttpRequest, **kwargs: Any) -> No
     if user is not None:
         key = request.session.session_key
         UserSession.objects.filter(session_key=key).delete()
-        record_event(Action.SIGNED_OUT, user)
+        record_event(SIGNED_OUT, user)
 
 
 def _on_password(request: HttpRequest, user: User, **kwargs: Any) -> None:
     # Django ends the other sessions itself, because their hash of the password no longer matches.
     services.end_signin_links(user)
-    record_event(Action.PASSWORD_CHANGED, user, how="changed")
+    record_event(PASSWORD_CHANGED, user, how="changed")
 
 
 def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
@@ -123,7 +134,7 @@ def _on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
         # The person who registered the account may have added a passkey, which signs in without the new password.
         services.claim_address(user, actor=SIGNIN, keep_password=True)
     services.end_signin_links(user)
-    record_event(Action.PASSWORD_CHANGED, user, how="reset by mail")
+    record_event(PASSWORD_CHANGED, user, how="reset by mail")
 
 
 def _on_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
@@ -133,16 +144,16 @@ def _on_factor_added(request: HttpRequest, user: User, authenticator: Authentica
         # The person has just used the new factor to add it, so the next page should not ask for it again.
         record_authentication(request, user, "mfa", type=kind, reauthenticated=True)
     services.end_signin_links(user)
-    record_event(Action.FACTOR_ADDED, user, factor=kind)
+    record_event(FACTOR_ADDED, user, factor=kind)
 
 
 def _on_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
     _end_others(request, user)
-    record_event(Action.FACTOR_REMOVED, user, factor=str(authenticator.type))
+    record_event(FACTOR_REMOVED, user, factor=str(authenticator.type))
 
 
 def _on_factor_renewed(request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
-    record_event(Action.FACTOR_RENEWED, user, factor=str(authenticator.type))
+    record_event(FACTOR_RENEWED, user, factor=str(authenticator.type))
 
 
 def _end_others(request: HttpRequest, user: User) -> None:

@@ -8,7 +8,6 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.administration import services
 from control_plane.common.actors import Actor
@@ -16,6 +15,7 @@ from control_plane.common.errors import Conflict
 from control_plane.common.roles import Role
 from control_plane.plans.models import Plan, StudioPlan
 from control_plane.tenancy.models import Invitation, Membership, Room, Studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_ROOMS, MANAGE_STUDIO
 
 
 class StudioForm(ServiceForm):
@@ -38,7 +38,7 @@ class StudioAdmin(ScopedAdmin):
     """The studio itself."""
 
     service_form = StudioForm
-    write_action = Action.MANAGE_STUDIO
+    write_action = MANAGE_STUDIO
     can_change = True
     list_display = ("name", "slug", "time_zone")
     readonly_fields = ("slug", "created_at")
@@ -64,7 +64,7 @@ class RoomAdmin(ScopedAdmin):
     """Rooms. "Add agent" links to the page that shows a pairing code."""
 
     service_form = RoomForm
-    write_action = Action.MANAGE_ROOMS
+    write_action = MANAGE_ROOMS
     can_add = can_change = True
     list_display = ("name", "created_at")
     search_fields = ("name",)
@@ -99,7 +99,7 @@ class MembershipAdmin(ScopedAdmin):
     """Members of the studio and their roles."""
 
     service_form = MemberForm
-    write_action = Action.MANAGE_PEOPLE
+    write_action = MANAGE_PEOPLE
     can_change = can_remove = True
     list_display = ("person", "email", "role", "created_at", "last_seen_at")
     list_select_related = ("user",)

@@ -10,12 +10,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from control_plane.access import access
-from control_plane.access.actions import Action
+from control_plane.access.permissions import USE_API
 from control_plane.access.requests import StudioRequest
 from control_plane.api.authentication import KeyOrSession
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import VIEW_STUDIO
 
 T = TypeVar("T")
 PAGE, LONGEST_PAGE = 50, 200
@@ -37,7 +39,7 @@ class ApiView(APIView):
 class Resource(ApiView):
     """Base of the resources of a studio. The middleware has opened the studio and identified the actor."""
 
-    needs: Action = Action.VIEW_STUDIO
+    needs: StudioPermission = VIEW_STUDIO
     """The permission that every method requires; services require more where needed."""
 
     @property
@@ -63,7 +65,7 @@ class Resource(ApiView):
         """
         super().initial(request, *args, **kwargs)
         if self.actor.scopes is not None:
-            access.require(self.actor, Action.USE_API, self.studio)
+            access.require(self.actor, USE_API, self.studio)
         access.require(self.actor, self.needs, self.studio)
 
     def validated_body(

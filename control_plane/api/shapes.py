@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from control_plane.access import facts
-from control_plane.access.actions import Action
 from control_plane.access.decision import Decision
 from control_plane.access.models import ApiKey, ObjectRight
-from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, MEANINGS, ROLE_MEANINGS, TITLES, effective
+from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, ROLE_MEANINGS, effective
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.compliance.search import Row
 from control_plane.identity.models import SigninPolicy
@@ -70,14 +70,14 @@ def role(name: Role, chosen: list[str] | None) -> Json:
     }
 
 
-def actions(some: frozenset[Action]) -> list[str]:
+def actions(some: frozenset[StudioPermission]) -> list[str]:
     """Names of permissions, in the order of the table."""
-    return [action.value for action in Action if action in some]
+    return [action for action in StudioPermission.all() if action in some]
 
 
-def action(name: Action) -> Json:
+def action(name: StudioPermission) -> Json:
     """A row of the role table."""
-    return {"action": name.value, "title": TITLES[name], "meaning": MEANINGS[name]}
+    return {"action": name, "title": name.label, "meaning": name.meaning}
 
 
 def right(row: ObjectRight) -> Json:
@@ -87,7 +87,7 @@ def right(row: ObjectRight) -> Json:
         "id": str(row.pk),
         "user_id": str(row.user_id),
         "effect": row.effect,
-        "action": name.value if name else None,
+        "action": name,
         "thing": THINGS.get(label, label),
         "thing_id": row.object_pk,
         "until": _at(row.until),

@@ -9,10 +9,9 @@ from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
-from control_plane.audit.catalogue import Action
 from control_plane.audit.chain import GENESIS, Link, canonical, link_hash
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.models import ChainHead, Entry
-from control_plane.audit.words import READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.client_network import network_hash
 from control_plane.common.errors import ScopeMismatch
@@ -28,7 +27,7 @@ _STUDIO_FIRST, _PLATFORM_LAST = 0, 1
 
 
 def record(
-    action: Action,
+    action: AuditEvent,
     *,
     actor: Actor,
     studio_id: UUID | None,
@@ -62,7 +61,7 @@ def record(
         studio_id=studio_id,
         sequence=0,
         occurred_at=timezone.now(),
-        action=action.value,
+        action=action.code,
         actor_kind=actor.kind.value,
         actor_id=actor.id,
         actor_job=actor.job,
@@ -80,7 +79,7 @@ def record(
 
 
 def record_for(
-    action: Action, obj: Model, *, actor: Actor, details: Mapping[str, Any] | None = None
+    action: AuditEvent, obj: Model, *, actor: Actor, details: Mapping[str, Any] | None = None
 ) -> Entry:
     """Adds an entry about a row to the chain of its studio, or to the platform's where it belongs to none.
 
@@ -106,10 +105,10 @@ def chain_scope(studio_id: UUID | None) -> AbstractContextManager[None]:
 
 
 def _details(
-    action: Action, actor: Actor, studio_id: UUID | None, details: Mapping[str, Any]
+    action: AuditEvent, actor: Actor, studio_id: UUID | None, details: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the details; of what a person reads, also the network it is read from, as a keyed hash."""
-    if action not in READS or actor.kind is not ActorKind.USER or studio_id is None:
+    if not action.is_read or actor.kind is not ActorKind.USER or studio_id is None:
         return dict(details)
     network = network_hash(studio_id)
     return {**details, "network": network} if network else dict(details)

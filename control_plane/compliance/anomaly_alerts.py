@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MANAGE_POLICY
+from control_plane.accounts.audit_events import SIGNIN_FAILED
+from control_plane.audit.events import described
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope, record_for
-from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.roles import Role
@@ -33,6 +34,7 @@ from control_plane.compliance.anomaly_rules import (
     Thresholds,
     find_anomalies,
 )
+from control_plane.compliance.audit_events import ALERT_ACKNOWLEDGED, ALERT_RAISED, WATCH_CHANGED
 from control_plane.compliance.checkpointing import checkpoint_status
 from control_plane.compliance.models import (
     Alert,
@@ -96,7 +98,7 @@ def change_thresholds(studio: Studio, thresholds: Thresholds, *, actor: Actor) -
         NotFound, Forbidden: `actor` may not manage the studio's policy.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_POLICY, studio)
+        access.require(actor, MANAGE_POLICY, studio)
         before = thresholds_of(studio.id)
         row = AnomalyThresholds.objects.select_for_update().filter(
             studio=studio
@@ -109,7 +111,7 @@ def change_thresholds(studio: Studio, thresholds: Thresholds, *, actor: Actor) -
             return
         row.save()
         record_for(
-            Act.WATCH_CHANGED,
+            WATCH_CHANGED,
             studio,
             actor=actor,
             details={
@@ -127,7 +129,7 @@ def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
         NotFound, Forbidden: `actor` may not manage the studio's policy.
     """
     with studio_scope(alert.studio_id):
-        access.require(actor, access.Action.MANAGE_POLICY, alert)
+        access.require(actor, MANAGE_POLICY, alert)
         if actor.id is None:
             raise NotFound
         if len(note) > 500:
@@ -139,7 +141,7 @@ def acknowledge(alert: Alert, *, note: str, actor: Actor) -> None:
                 ).save(force_insert=True)
         except IntegrityError as error:
             raise Conflict("Somebody has already looked into this alert.") from error
-        record_for(Act.ALERT_ACKNOWLEDGED, alert, actor=actor, details={"rule": alert.rule})
+        record_for(ALERT_ACKNOWLEDGED, alert, actor=actor, details={"rule": alert.rule})
 
 
 def mail_alerts(studio_id: UUID) -> int:
@@ -191,7 +193,7 @@ def _failed_signins() -> list[Event]:
     people = [str(id_) for id_ in Membership.objects.values_list("user_id", flat=True)]
     with chain_scope(None):
         found = Entry.objects.filter(
-            action=Act.SIGNIN_FAILED.value,
+            action=SIGNIN_FAILED,
             occurred_at__gt=timezone.now() - WINDOW,
             # Filter here, not in Python: failed sign-ins to other accounts could fill the newest `MAX_ENTRIES`.
             object_id__in=people,
@@ -229,7 +231,7 @@ def _foreign_classes(events: list[Event], people: set[UUID]) -> frozenset[tuple[
     looked = {
         (event.person_id, event.object_id)
         for event in events
-        if event.person_id is not None and event.person_id in wards and event.action in FOOTAGE_READS
+        if event.person_id is not None and event.person_id in wards and described(event.action).shows_footage
     }
     classes = ClassSession.objects.filter(
         pk__in={object_id for _, object_id in looked}, roster_confirmed_at__isnull=False
@@ -294,7 +296,5 @@ def _new_alert(alert: Alert) -> bool:
             alert.save(force_insert=True)
     except IntegrityError:
         return False
-    record_for(
-        Act.ALERT_RAISED, alert, actor=DETECTION, details={"rule": alert.rule, "entry": alert.sequence}
-    )
+    record_for(ALERT_RAISED, alert, actor=DETECTION, details={"rule": alert.rule, "entry": alert.sequence})
     return True

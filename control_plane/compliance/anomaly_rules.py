@@ -12,8 +12,9 @@ from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from control_plane.audit.catalogue import Action
-from control_plane.audit.words import FOOTAGE_READS, READS
+from control_plane.access.audit_events import BREAK_GLASS_OPENED
+from control_plane.accounts.audit_events import SIGNIN_FAILED
+from control_plane.audit.events import described
 
 WINDOW = timedelta(hours=1)
 
@@ -155,15 +156,15 @@ def _account(event: Event) -> str:
 
 
 def _opened_class(event: Event) -> str:
-    return event.object_id if event.action in FOOTAGE_READS else ""
+    return event.object_id if described(event.action).shows_footage else ""
 
 
 def _exported(event: Event) -> str:
-    return str(event.sequence) if event.action.endswith((".exported", ".export_made")) else ""
+    return str(event.sequence) if described(event.action).takes_data_out else ""
 
 
 def _failed(event: Event) -> str:
-    return str(event.sequence) if event.action == "signin.failed" else ""
+    return str(event.sequence) if event.action == SIGNIN_FAILED else ""
 
 
 def _at_night(events: Iterable[Event], thresholds: Thresholds, zone: ZoneInfo) -> Iterator[Anomaly]:
@@ -171,7 +172,7 @@ def _at_night(events: Iterable[Event], thresholds: Thresholds, zone: ZoneInfo) -
     if not thresholds.watch_nights or begins == ends:
         return
     for event in events:
-        if event.action not in FOOTAGE_READS or event.person_id is None:
+        if not described(event.action).shows_footage or event.person_id is None:
             continue
         local = event.at.astimezone(zone)
         over_midnight = begins > ends
@@ -188,7 +189,7 @@ def _from_new_networks(
 ) -> Iterator[Anomaly]:
     known = {person: set(networks) for person, networks in context.networks.items()}
     for event in events:
-        if event.person_id is None or not event.network or event.action not in READS:
+        if event.person_id is None or not event.network or not described(event.action).is_read:
             continue
         mine = known.setdefault(event.person_id, set())
         # A person's very first network is not an anomaly.
@@ -205,7 +206,7 @@ def _of_other_families(
     if not thresholds.watch_other_families:
         return
     for event in events:
-        if event.person_id is None or event.action not in FOOTAGE_READS:
+        if event.person_id is None or not described(event.action).shows_footage:
             continue
         if (event.person_id, event.object_id) in context.foreign_classes:
             yield Anomaly(
@@ -217,5 +218,5 @@ def _break_glass(events: Iterable[Event], thresholds: Thresholds) -> Iterator[An
     if not thresholds.watch_break_glass:
         return
     for event in events:
-        if event.action == Action.BREAK_GLASS_OPENED:
+        if event.action == BREAK_GLASS_OPENED:
             yield Anomaly(Rule.BREAK_GLASS, f"{Rule.BREAK_GLASS}:{event.sequence}", event)

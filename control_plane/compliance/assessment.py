@@ -14,15 +14,18 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access.models import BreakGlass, ObjectRight, RoleActions
-from control_plane.access.roles import FOOTAGE, MEANINGS, effective
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MANAGE_POLICY
+from control_plane.access.roles import effective
+from control_plane.audit.audit_events import AUDIT_VERIFIED
 from control_plane.audit.models import Entry
 from control_plane.audit.selectors import chain_head
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.anomaly_rules import RULE_LABELS
+from control_plane.compliance.audit_events import ASSESSMENT_READ
 from control_plane.compliance.checkpointing import checkpoint_status
 from control_plane.compliance.models import Alert
 from control_plane.compliance.name_lookup import NameLookup
@@ -37,7 +40,6 @@ from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members
 
 VERIFY_EVERY = timedelta(days=30)
-_SHOWN = FOOTAGE | {access.Action.VIEW_DANCERS, access.Action.MANAGE_DANCERS, access.Action.VIEW_AUDIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ def assess(studio: Studio, *, actor: Actor) -> Assessment:
         NotFound, Forbidden: `actor` may not manage the studio's policy.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_POLICY, studio)
-        record_for(Act.ASSESSMENT_READ, studio, actor=actor)
+        access.require(actor, MANAGE_POLICY, studio)
+        record_for(ASSESSMENT_READ, studio, actor=actor)
         parts: list[Callable[[Studio, Actor], Section]] = [
             _purpose, _people, _who_sees, _signing_in, _keys, _place, _keeping, _consent, _others, _support, _proof,
         ]  # fmt: skip
@@ -147,9 +149,13 @@ def _who_sees(studio: Studio, actor: Actor) -> Section:
     section = Section("Who can see what")
     for role in Role:
         may = effective(role, changed.get(role))
-        allowed = [action for action in access.Action if action in _SHOWN and action in may]
+        allowed = [
+            action
+            for action in StudioPermission.all()
+            if (action.footage or action.personal_data) and action in may
+        ]
         own = " Only classes of own dancers, once the roster is confirmed." if role is Role.GUARDIAN else ""
-        said = " ".join(MEANINGS[action] for action in allowed) or "No footage and no dancers."
+        said = " ".join(action.meaning for action in allowed) or "No footage and no dancers."
         section.facts.append((f"{role.label} ({counts[role]})", said + own))
     rights = ObjectRight.objects.all()
     section.facts.append(("Permissions and denials on single objects", str(rights.count())))
@@ -305,9 +311,7 @@ def _support(studio: Studio, actor: Actor) -> Section:
 
 def _proof(studio: Studio, actor: Actor) -> Section:
     length, _ = chain_head()
-    verified = (
-        Entry.objects.filter(action=Act.AUDIT_VERIFIED.value).order_by("-occurred_at", "-sequence").first()
-    )
+    verified = Entry.objects.filter(action=AUDIT_VERIFIED).order_by("-occurred_at", "-sequence").first()
     checkpoints = checkpoint_status(studio.created_at)
     waiting = Alert.objects.filter(acknowledgement__isnull=True)
     section = Section(

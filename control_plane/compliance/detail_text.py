@@ -6,10 +6,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from control_plane.access.actions import ALWAYS_LENT
-from control_plane.access.roles import title
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.roles import ALWAYS_LENT, title
 from control_plane.common.roles import Role
+from control_plane.tenancy.audit_events import MEMBER_CHANGED
 
 
 def detail_texts(action: str, details: Mapping[str, Any]) -> dict[str, str]:
@@ -21,7 +20,7 @@ def detail_texts(action: str, details: Mapping[str, Any]) -> dict[str, str]:
         "role": _role(role) if role else "a role",
         "until": f" until {until}" if until else "",
         "reason": f". Reason: {reason}" if reason else "",
-        "change": _changed_member(details) if action == Act.MEMBER_CHANGED else _changed_role(details),
+        "change": _changed_member(details) if action == MEMBER_CHANGED else _changed_role(details),
         "lent": _titles(details, "actions", without=ALWAYS_LENT) or f"“{title('view_studio')}”",
     }
 

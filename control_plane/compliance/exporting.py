@@ -9,10 +9,11 @@ from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.audit_events import AUDIT_EXPORTED
 from control_plane.audit.chain import GENESIS, Link, Stored
 from control_plane.audit.exports import FORM, KIND, Header, write_csv, write_jsonl
 from control_plane.audit.models import Entry
+from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.audit.selectors import chain_head, stored
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -49,12 +50,12 @@ def export_log(studio: Studio, question: AuditQuery, form: Form, *, actor: Actor
         TooManyRequests: too many exports within an hour.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.VIEW_AUDIT, studio)
-        require_rate(Act.AUDIT_EXPORTED, actor=actor)
+        access.require(actor, VIEW_AUDIT, studio)
+        require_rate(AUDIT_EXPORTED, actor=actor)
         key, head = signing_key(), chain_head()
         header = _header(studio, question, head)
         record(
-            Act.AUDIT_EXPORTED,
+            AUDIT_EXPORTED,
             actor=actor,
             studio_id=studio.id,
             object_type="audit.Entry",
@@ -108,7 +109,7 @@ def _in_batches(
     after = header.from_sequence - 1
     while after < header.to_sequence:
         with studio_scope(studio.id):
-            access.require(actor, access.Action.VIEW_AUDIT, studio)
+            access.require(actor, VIEW_AUDIT, studio)
             found = matching(question).filter(sequence__gt=after, sequence__lte=header.to_sequence)
             batch = read(found.order_by("sequence"))
         yield from batch

@@ -8,27 +8,23 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent, described
 from control_plane.audit.models import Entry
+from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.audit.services import record_for
-from control_plane.audit.words import FOOTAGE_READS
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.compliance.audit_events import REPORT_READ
 from control_plane.compliance.name_lookup import NameLookup, keys_in
 from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.recordings.models import Appearance, ClassSession, Replay
 from control_plane.tenancy.models import Membership
 
 MAX_ROWS = 2000
-_EXPORT_EVENTS = ("share.", "export.", "clip.", "live.")
-_VIEW_EVENTS = [act.value for act in Act if act in FOOTAGE_READS or act.value.startswith(_EXPORT_EVENTS)]
-"""Selected by action: most events of a class are its uploads, one every few seconds."""
-_WORDS = {
-    Act.CLASS_OPENED.value: "opened the page",
-    Act.CLASS_REPLAYED.value: "watched the replay",
-    Act.KEY_OPENED.value: "opened a key",
-}
+_VIEW_EVENTS = [event.code for event in AuditEvent.all() if event.shows_footage]
+"""Selected by code: most events of a class are its uploads, one every few seconds."""
 _RIGHTS = {
     "role": "by role",
     "own_dancer": "own dancer",
@@ -75,7 +71,7 @@ def report_footage_access(dancer: Dancer, *, reader: Actor) -> FootageAccessRepo
     """
     with studio_scope(dancer.studio_id):
         is_family = _require(reader, dancer)
-        record_for(Act.REPORT_READ, dancer, actor=reader)
+        record_for(REPORT_READ, dancer, actor=reader)
         found_in = Appearance.objects.filter(dancer=dancer).select_related("class_session")
         if is_family:
             # An unconfirmed roster does not say that the dancer was in the class.
@@ -110,12 +106,12 @@ def _require(reader: Actor, dancer: Dancer) -> bool:
     """
     is_member = access.role_of(reader, dancer.studio_id) is not None
     own = Guardianship.objects.filter(dancer=dancer, user_id=reader.id, ended_at__isnull=True)
-    if access.can(reader, access.Action.VIEW_AUDIT, dancer):
+    if access.can(reader, VIEW_AUDIT, dancer):
         return False
     if is_member and own.exists():
         return True
-    access.require(reader, access.Action.VIEW_DANCERS, dancer)
-    access.require(reader, access.Action.VIEW_AUDIT, dancer)
+    access.require(reader, VIEW_DANCERS, dancer)
+    access.require(reader, VIEW_AUDIT, dancer)
     return False
 
 
@@ -149,7 +145,7 @@ def _rows(
                 at=entry.occurred_at,
                 who="a family of another dancer" if entry.actor_id in hidden else named,
                 role=role if entry.actor_kind == ActorKind.USER else "",
-                did=_WORDS.get(entry.action, entry.action.replace(".", " ")),
+                did=described(entry.action).footage_access,
                 class_id=class_session.id,
                 class_title=class_session.title,
                 lasted=max(seen_at - entry.occurred_at, timedelta(0)) if seen_at else None,

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from control_plane.audit.events import CATEGORY_LABELS, Category, Severity, codes_of, described
 from control_plane.audit.models import Entry
-from control_plane.audit.words import CATEGORY_LABELS, Category, Weight, actions_of, kind_of
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.compliance.anomaly_rules import RULE_LABELS
@@ -49,7 +49,7 @@ class Row:
     words: str
     who: str
     category: str
-    weight: Weight
+    severity: Severity
     entry: Entry
 
 
@@ -136,7 +136,7 @@ def _newest(question: AuditQuery, before: Cursor | None, size: int) -> Iterator[
             base = base.filter(action=question.action)
         return iter(base[:size])
     # Merge the newest events of each action, so that finding a rare category does not read the whole log.
-    streams = [list(base.filter(action=action)[:size]) for action in actions_of(question.category)]
+    streams = [list(base.filter(action=action)[:size]) for action in codes_of(question.category)]
     merged = heapq.merge(*streams, key=lambda entry: (entry.occurred_at, entry.sequence), reverse=True)
     return (entry for entry, _ in zip(merged, range(size), strict=False))
 
@@ -154,7 +154,7 @@ def _conditions(question: AuditQuery, *, with_actions: bool) -> Q:
     if with_actions and question.action:
         wanted &= Q(action=question.action)
     elif with_actions and question.category:
-        wanted &= Q(action__in=actions_of(question.category))
+        wanted &= Q(action__in=codes_of(question.category))
     return wanted
 
 
@@ -164,7 +164,7 @@ class _Facts(dict[str, Any]):
 
 
 def _row(entry: Entry, names: NameLookup) -> Row:
-    kind = kind_of(entry.action)
+    event = described(entry.action)
     who = names.actor(entry.actor_kind, entry.actor_id, entry.actor_job)
     thing = names.thing(entry.object_type, entry.object_id)
     person = person_in(entry)
@@ -175,14 +175,14 @@ def _row(entry: Entry, names: NameLookup) -> Row:
         | {"who": who, "what": what, "thing": thing}
     )
     facts["rule"] = RULE_LABELS.get(str(entry.details.get("rule", "")), "").lower() or "…"
-    words = kind.sentence.format_map(facts)
+    words = event.text.format_map(facts)
     return Row(
         sequence=entry.sequence,
         at=entry.occurred_at,
         words=words[:1].upper() + words[1:],
         who=who,
-        category=CATEGORY_LABELS[kind.category],
-        weight=kind.weight,
+        category=CATEGORY_LABELS[event.category],
+        severity=event.severity,
         entry=entry,
     )
 

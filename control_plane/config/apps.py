@@ -1,5 +1,7 @@
 """Registers the deployment checks and sets up the logs."""
 
+from types import ModuleType
+
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import Tags, register
@@ -18,6 +20,11 @@ class ConfigConfig(AppConfig):
     label = "config"
     celery = celery_app
     """Every process that loads the apps sends tasks through this one."""
+
+    def __init__(self, app_name: str, app_module: ModuleType) -> None:
+        # Django makes all configurations of apps before it loads the first model.
+        registry.load_declarations()
+        super().__init__(app_name, app_module)
 
     def ready(self) -> None:
         """Configures logs, registers the system checks, and subscribes apps to each other's events.
@@ -44,4 +51,5 @@ class ConfigConfig(AppConfig):
         register(checks.check_application_role, Tags.database)
         register(declarations.check_models)
         register(declarations.check_periodic_tasks)
-        register(declarations.check_texts)
+        register(declarations.check_permissions)
+        register(declarations.check_audit_events)

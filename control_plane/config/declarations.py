@@ -11,11 +11,10 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
 
-from control_plane.access.actions import Action
-from control_plane.access.roles import MACHINE_ACTIONS, MEANINGS, TITLES
-from control_plane.audit import catalogue
-from control_plane.audit.words import has_category
+from control_plane.audit.events import AuditEvent
 from control_plane.common.models import AccessPath, StudioOwned, UUIDModel
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 from control_plane.config import registry
 
 
@@ -36,7 +35,7 @@ def check_models(**kwargs: Any) -> list[CheckMessage]:
 def model_faults(model: type[Model]) -> Iterator[str]:
     """Yields the faults of a model's declarations, each as the end of a sentence that begins with the model's name."""
     name: str = getattr(model, "view_permission", "")
-    if name not in [action.value for action in Action]:
+    if StudioPermission.get(name) is None:
         yield (
             f"declares {name!r} as view_permission, which no app declares"
             if name
@@ -84,23 +83,64 @@ def is_task(name: str) -> bool:
     return isinstance(found, Task)
 
 
-def check_texts(**kwargs: Any) -> list[CheckMessage]:
-    """Every permission has a meaning and, if people can have it, a title; every audit event a sentence and a category."""
-    missing = [f"the permission {action} has no meaning" for action in Action if action not in MEANINGS]
-    missing += [
-        f"the permission {action} has no title"
-        for action in Action
-        if action not in MACHINE_ACTIONS and action not in TITLES
-    ]
-    missing += [
-        f"the audit event {event} has no sentence"
-        for event in catalogue.Action
-        if event not in catalogue.MEANINGS
-    ]
-    missing += [
-        f"the audit event {event} has no category" for event in catalogue.Action if not has_category(event)
-    ]
+def check_permissions(**kwargs: Any) -> list[CheckMessage]:
+    """Every permission is described, and its roles, needs and objects fit together."""
     return [
-        Error(fault, hint="Add it next to the permission or the event.", id="threedance.E022")
-        for fault in missing
+        Error(
+            f"the permission {one} {fault}",
+            hint="Correct it in the `permissions.py` of its app.",
+            id="threedance.E022",
+        )
+        for one in StudioPermission.all()
+        for fault in permission_faults(one)
     ]
+
+
+def permission_faults(one: StudioPermission) -> Iterator[str]:
+    """Yield each fault of a permission, as the end of a sentence that begins with its code."""
+    if not one.label or not one.meaning.endswith("."):
+        yield "has no label, or its meaning is no sentence"
+    if one.is_for_people is (one.group is None):
+        yield "needs a group where people can have it, and none where they cannot"
+    if lacking := [role for role in one.always if not one.is_default_of(role)]:
+        yield f"cannot be taken from {lacking}, which do not have it by default"
+    if unknown := one.grantable_on - {model._meta.label for model in apps.get_models()}:
+        yield f"is grantable on {sorted(unknown)}, which are no models"
+    for need in one.needs:
+        yield from (f"{fault} without {need}, which it needs" for fault in _without_need(one, need))
+        if indirect := need.needs - one.needs:
+            yield f"needs {need}, but not {sorted(indirect)}, which that needs"
+
+
+def _without_need(one: StudioPermission, need: StudioPermission) -> Iterator[str]:
+    if defaults := [role for role in Role if one.is_default_of(role) > need.is_default_of(role)]:
+        yield f"is a default of {defaults}"
+    if limits := [role for role in Role if one.is_available_to(role) > need.is_available_to(role)]:
+        yield f"is available to {limits}"
+    if one.break_glass > need.break_glass:
+        yield "is in break-glass access"
+    if objects := one.grantable_on - need.grantable_on:
+        yield f"is grantable on {sorted(objects)}"
+
+
+def check_audit_events(**kwargs: Any) -> list[CheckMessage]:
+    """Every audit event has a meaning, and a text that names who did it, or what happened to what."""
+    return [
+        Error(
+            f"the audit event {event} {fault}",
+            hint="Correct it in the `audit_events.py` of its app.",
+            id="threedance.E023",
+        )
+        for event in AuditEvent.all()
+        for fault in event_faults(event)
+    ]
+
+
+def event_faults(event: AuditEvent) -> Iterator[str]:
+    """Yield each fault of an audit event, as the end of a sentence that begins with its code."""
+    if not event.meaning.endswith("."):
+        yield "has a meaning that is no sentence"
+    if not any(field in event.text for field in ("{who}", "{what}", "{rule}")):
+        yield "has a text that names nobody and nothing"
+    if (event.shows_footage or event.takes_data_out) and not event.is_read:
+        yield "shows footage or takes data out, and is no read"

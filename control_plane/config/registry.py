@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from control_plane.common.declared import DeclaredCode
 from control_plane.common.schedules import Every, Nightly
 
 APPS = (
@@ -43,6 +44,17 @@ def declared(module: str) -> Iterator[ModuleType]:
         # An import error inside the module must not look like a missing module.
         if find_spec(name) is not None:
             yield import_module(name)
+
+
+def load_declarations() -> None:
+    """Load the permissions and audit events of every app, then close both sets; idempotent.
+
+    Call it before any model is loaded: modules read the complete sets when they are imported.
+    """
+    for name in ("permissions", "audit_events"):
+        for _ in declared(name):
+            pass
+    DeclaredCode.close_all()
 
 
 def subscribe() -> None:

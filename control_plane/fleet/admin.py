@@ -8,7 +8,6 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
@@ -22,6 +21,7 @@ from control_plane.fleet.models import (
     ReportedConfig,
     StatusReport,
 )
+from control_plane.fleet.permissions import MANAGE_AGENTS, MANAGE_CAMERAS
 from control_plane.fleet.selectors import RECORDING_STATES, camera_statuses
 from control_plane.tenancy.models import Room
 from shared.protocol.config import Position
@@ -62,7 +62,7 @@ class AgentAdmin(ScopedAdmin):
     """Agents. An agent is added by pairing it."""
 
     service_form = AgentForm
-    write_action = Action.MANAGE_AGENTS
+    write_action = MANAGE_AGENTS
     can_change = True
     list_display = ("name", "state", "online", "agent_version", "last_seen_at", "fingerprint")
     list_filter = ("state",)
@@ -183,7 +183,7 @@ class CameraAdmin(ScopedAdmin):
 
     service_form = CameraForm
     new_form = NewCameraForm
-    write_action = Action.MANAGE_CAMERAS
+    write_action = MANAGE_CAMERAS
     can_add = can_change = can_remove = True
     list_display = ("name", "room", "position", "agent", "state", "enabled")
     list_select_related = ("room", "agent", "agent__status_report")

@@ -14,16 +14,17 @@ from django.db.models import F
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Unavailable
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.fleet import installation, pairing_codes
+from control_plane.fleet.audit_events import AGENT_PAIRED, AGENT_PAIRING_STARTED
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.errors import PairingRefused
 from control_plane.fleet.events import AgentReplaced
 from control_plane.fleet.models import Agent, AgentState, Camera, PairingCode, PairingState
+from control_plane.fleet.permissions import MANAGE_AGENTS
 from control_plane.fleet.selectors import RECORDING_STATES, count_agents
 from control_plane.fleet.services import hand_over_orders
 from control_plane.fleet.status_limits import out_of_range
@@ -71,8 +72,8 @@ def create_pairing_code(
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_AGENTS, studio)
-        require_rate(Act.AGENT_PAIRING_STARTED, actor=actor)
+        access.require(actor, MANAGE_AGENTS, studio)
+        require_rate(AGENT_PAIRING_STARTED, actor=actor)
         if replaces is not None and replaces.state not in RECORDING_STATES:
             raise Conflict(f"{replaces.name} is not active any more and cannot be replaced.")
         if replaces is None:
@@ -96,7 +97,7 @@ def create_pairing_code(
         )
         row.save(force_insert=True)
         record_for(
-            Act.AGENT_PAIRING_STARTED,
+            AGENT_PAIRING_STARTED,
             row,
             actor=actor,
             details={"replaces": str(replaces.id) if replaces else None},
@@ -221,7 +222,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
     if row.replaces is not None:
         _transfer(row.replaces, agent)
     record_for(
-        Act.AGENT_PAIRED,
+        AGENT_PAIRED,
         agent,
         actor=Actor.agent(agent.id, studio_id=row.studio_id),
         details={

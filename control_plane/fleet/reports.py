@@ -7,14 +7,15 @@ from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.audit_events import AGENT_DUPLICATED
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.desired import negotiate_protocol
 from control_plane.fleet.events import HeartbeatReceived, ResendAnswered, ResendWanted
 from control_plane.fleet.models import Agent, AgentState, ReportedConfig, StatusReport
+from control_plane.fleet.permissions import REPORT
 from control_plane.fleet.status_limits import truncated_status
 from shared.protocol.codec import encode
 from shared.protocol.ids import SegmentId
@@ -33,7 +34,7 @@ def apply_message(message: FromAgent, caller: Caller) -> None:
         if not agent.is_trusted:
             # The socket of a revoked agent closes within seconds; messages until then are ignored.
             return
-        access.require(caller.actor, access.Action.REPORT, agent)
+        access.require(caller.actor, REPORT, agent)
         # Lock order: the agent row before the audit chain. A heartbeat may end a class and take the chain lock, and an
         # edit of the agent takes the agent row first and then waits for the chain.
         _touch_agent(agent, caller)
@@ -86,7 +87,7 @@ def report_duplicate(caller: Caller, other_address: str) -> None:
         )
         if changed:
             record(
-                Act.AGENT_DUPLICATED,
+                AGENT_DUPLICATED,
                 actor=caller.actor,
                 studio_id=caller.studio_id,
                 object_type="fleet.Agent",

@@ -17,7 +17,6 @@ from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common import valkey
 from control_plane.common.actors import Actor
@@ -25,6 +24,13 @@ from control_plane.common.errors import BadRequest, Conflict, TooManyRequests, U
 from control_plane.common.names import clean_name
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.announcements import Topic, announce_on_commit
+from control_plane.fleet.audit_events import (
+    AGENT_CHANGED,
+    AGENT_REVOKED,
+    CAMERA_CHANGED,
+    CAMERA_CREATED,
+    CAMERA_REMOVED,
+)
 from control_plane.fleet.desired import publish_config, publish_configs
 from control_plane.fleet.models import (
     Agent,
@@ -33,6 +39,7 @@ from control_plane.fleet.models import (
     RecordingOrder,
     SourceKind,
 )
+from control_plane.fleet.permissions import MANAGE_AGENTS, MANAGE_CAMERAS, RECORD
 from control_plane.fleet.selectors import RECORDING_STATES, agents_of_room, count_cameras
 from control_plane.fleet.sources import TypedSource, read_address, read_credentials
 from control_plane.keys.seal import seal
@@ -67,11 +74,11 @@ def rename_agent(agent: Agent, *, name: str, actor: Actor) -> Agent:
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(agent.studio_id):
-        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        access.require(actor, MANAGE_AGENTS, agent)
         agent.name = clean_name(name)
         _check(agent)
         agent.save(update_fields=["name"])
-        record_for(Act.AGENT_CHANGED, agent, actor=actor, details={"fields": ["name"]})
+        record_for(AGENT_CHANGED, agent, actor=actor, details={"fields": ["name"]})
     return agent
 
 
@@ -83,7 +90,7 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(agent.studio_id):
-        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        access.require(actor, MANAGE_AGENTS, agent)
         reason = reason.strip()[:200] or "revoked by an admin of the studio"
         changed = (
             Agent.objects.filter(pk=agent.pk)
@@ -93,7 +100,7 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
         if not changed:
             raise Conflict("This agent is already revoked.")
         agent.refresh_from_db()
-        record_for(Act.AGENT_REVOKED, agent, actor=actor)
+        record_for(AGENT_REVOKED, agent, actor=actor)
         announce_on_commit(agent.id, Topic.REVOKED)
     return agent
 
@@ -105,10 +112,10 @@ def clear_duplicate(agent: Agent, *, actor: Actor) -> Agent:
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(agent.studio_id):
-        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        access.require(actor, MANAGE_AGENTS, agent)
         agent.duplicate_at, agent.duplicate_detail = None, ""
         agent.save(update_fields=["duplicate_at", "duplicate_detail"])
-        record_for(Act.AGENT_CHANGED, agent, actor=actor, details={"fields": ["duplicate_at"]})
+        record_for(AGENT_CHANGED, agent, actor=actor, details={"fields": ["duplicate_at"]})
     return agent
 
 
@@ -140,9 +147,9 @@ def add_camera(
         TooManyRequests: too many were added within an hour.
     """
     with studio_scope(room.studio_id):
-        access.require(actor, access.Action.MANAGE_CAMERAS, room)
-        access.require(actor, access.Action.MANAGE_CAMERAS, agent)
-        require_rate(Act.CAMERA_CREATED, actor=actor)
+        access.require(actor, MANAGE_CAMERAS, room)
+        access.require(actor, MANAGE_CAMERAS, agent)
+        require_rate(CAMERA_CREATED, actor=actor)
         typed, credentials = _read_source(address, username, password)
         _require_address_rate(room.studio_id, typed.source)
         require_quota(Limit.CAMERAS, count_cameras)
@@ -163,7 +170,7 @@ def add_camera(
         _save_camera(camera)
         publish_config(agent)
         record_for(
-            Act.CAMERA_CREATED, camera, actor=actor, details={"agent": str(agent.id), "room": str(room.id)}
+            CAMERA_CREATED, camera, actor=actor, details={"agent": str(agent.id), "room": str(room.id)}
         )
     return camera
 
@@ -195,12 +202,12 @@ def change_camera(
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(camera.studio_id):
-        access.require(actor, access.Action.MANAGE_CAMERAS, camera)
+        access.require(actor, MANAGE_CAMERAS, camera)
         before = camera.agent
         for name, value in values.items():
             setattr(camera, name, clean_name(value) if isinstance(value, str) else value)
         if agent is not None:
-            access.require(actor, access.Action.MANAGE_CAMERAS, agent)
+            access.require(actor, MANAGE_CAMERAS, agent)
             camera.agent = agent
         credentials = _read_or_refuse(lambda: read_credentials(username, password))
         changed = sorted(values) + (["agent"] if agent else [])
@@ -220,7 +227,7 @@ def change_camera(
             changed.append("credentials")
         _save_camera(camera, fields=_changed_columns(changed))
         publish_configs({before, camera.agent})
-        record_for(Act.CAMERA_CHANGED, camera, actor=actor, details={"fields": changed})
+        record_for(CAMERA_CHANGED, camera, actor=actor, details={"fields": changed})
     return camera
 
 
@@ -231,12 +238,12 @@ def remove_camera(camera: Camera, *, actor: Actor) -> None:
         NotFound, Forbidden: `actor` may not manage cameras.
     """
     with studio_scope(camera.studio_id):
-        access.require(actor, access.Action.MANAGE_CAMERAS, camera)
+        access.require(actor, MANAGE_CAMERAS, camera)
         camera_id, agent = camera.id, camera.agent
         Camera.objects.filter(pk=camera_id).delete()
         publish_config(agent)
         # Last. Lock order: a transaction that holds the audit chain waits for no other row.
-        record_for(Act.CAMERA_REMOVED, camera, actor=actor, details={"agent": str(agent.id)})
+        record_for(CAMERA_REMOVED, camera, actor=actor, details={"agent": str(agent.id)})
 
 
 def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, actor: Actor) -> list[Agent]:
@@ -249,7 +256,7 @@ def order_recording(class_session_id: UUID, room: Room, *, start_at: datetime, a
         NotFound, Forbidden: `actor` may not record here.
     """
     with studio_scope(room.studio_id):
-        access.require(actor, access.Action.RECORD, room)
+        access.require(actor, RECORD, room)
         agents = agents_of_room(room)
         if not agents:
             raise Conflict("This room has no camera to record with. Add an agent and its cameras first.")
@@ -270,7 +277,7 @@ def stop_recording(class_session_id: UUID, room: Room, *, stop_at: datetime, act
         NotFound, Forbidden: `actor` may not record here.
     """
     with studio_scope(room.studio_id):
-        access.require(actor, access.Action.RECORD, room)
+        access.require(actor, RECORD, room)
         orders = RecordingOrder.objects.filter(class_session_id=class_session_id, stop_at=None)
         for order in orders.select_related("agent").order_by("agent_id"):
             order.stop_at = max(stop_at, order.start_at)

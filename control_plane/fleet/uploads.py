@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import msgspec
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.audit_events import AGENT_CHANGED
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
+from control_plane.fleet.permissions import MANAGE_AGENTS
 from shared.protocol.config import UPLOAD_WINDOW_SINCE, UploadPolicy
 
 MIN_BYTES_PER_S = 12_500
@@ -46,7 +47,7 @@ def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Ag
         NotFound, Forbidden: `actor` may not manage agents.
     """
     with studio_scope(agent.studio_id):
-        access.require(actor, access.Action.MANAGE_AGENTS, agent)
+        access.require(actor, MANAGE_AGENTS, agent)
         _check(limits)
         if limits == upload_limits(agent):
             return agent
@@ -55,7 +56,7 @@ def set_upload_limits(agent: Agent, limits: UploadLimits, *, actor: Actor) -> Ag
         agent.save(update_fields=["upload_opens", "upload_closes", "upload_max_bytes_per_s"])
         publish_config(agent)
         record_for(
-            Act.AGENT_CHANGED,
+            AGENT_CHANGED,
             agent,
             actor=actor,
             details={

@@ -14,6 +14,7 @@ from django.db.models import Count, Sum
 from control_plane.common.turns import in_passing
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
+from control_plane.ingest.audit_events import SEGMENT_QUARANTINED
 from control_plane.ingest.manifests import MAX_SEQUENCE, invalid_reason
 from control_plane.ingest.models import PendingSegment
 from control_plane.ingest.quarantine import quarantine, quarantined_refusals, refused, stored_form
@@ -23,8 +24,10 @@ from control_plane.keys import vault
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import allowance
 from control_plane.recordings import services as recordings
+from control_plane.recordings.audit_events import FOOTAGE_COMMITTED
 from control_plane.recordings.footage_limits import FootageLimits
 from control_plane.recordings.models import ClassSession, Segment, Track
+from control_plane.recordings.permissions import UPLOAD
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.deletion_queue import cancel_deletion, schedule_deletion
@@ -34,6 +37,13 @@ from shared.protocol.errors import Code
 from shared.protocol.manifest import SegmentManifest
 from shared.protocol.upload import AlreadyCommitted, PutTarget, Refused
 
+INGEST_KEYS = vault.Purpose(
+    "ingest",
+    UPLOAD,
+    frozenset({FOOTAGE_COMMITTED, SEGMENT_QUARANTINED}),
+    audited_before=False,
+    segment_events=frozenset({SEGMENT_QUARANTINED}),
+)
 CLASS_IS_FULL = "The class already holds the maximum of footage for its duration."
 ANNOUNCED_TOO_MUCH = "This agent has announced the maximum of uncommitted footage."
 MAX_PENDING, MAX_PENDING_BYTES = 1024, 8 << 30
@@ -212,7 +222,7 @@ class Intent:
                 # A repair needs no content key: the one of the first commit is stored.
                 if item.damage_id is None and class_session.id not in releases:
                     releases[class_session.id] = stack.enter_context(
-                        vault.release_keys(self._caller.actor, vault.Purpose.INGEST, class_session)
+                        vault.release_keys(self._caller.actor, INGEST_KEYS, class_session)
                     )
                 if manifest.segment_id in rows:
                     continue

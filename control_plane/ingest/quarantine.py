@@ -5,10 +5,10 @@ from uuid import UUID
 
 import msgspec
 
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
+from control_plane.ingest.audit_events import SEGMENT_QUARANTINED
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.ingest.targets import LIFETIME
 from control_plane.recordings.models import Segment
@@ -61,7 +61,7 @@ def quarantine(
     )
     if made:
         record(
-            Act.SEGMENT_QUARANTINED,
+            SEGMENT_QUARANTINED,
             actor=caller.actor,
             studio_id=agent.studio_id,
             object_type="recordings.Segment",

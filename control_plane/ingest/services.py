@@ -16,6 +16,7 @@ from control_plane.fleet.authentication import Caller
 from control_plane.fleet.models import Agent
 from control_plane.ingest.intents import (
     CLASS_IS_FULL,
+    INGEST_KEYS,
     Intent,
     IntentResult,
     committed_hashes,
@@ -33,6 +34,7 @@ from control_plane.keys.errors import KeyDestroyed, KeyLost, KeyRefused, RootRef
 from control_plane.recordings import services as recordings
 from control_plane.recordings.events import ClassShredded, StoreRetiring
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import UPLOAD
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.models import DeletionReason
@@ -160,7 +162,7 @@ def _uploader(caller: Caller) -> Agent:
     if not agent.is_trusted:
         # Revoked since its token was verified: its next call gets the signed revocation.
         raise NotFound
-    access.require(caller.actor, access.Action.UPLOAD, agent)
+    access.require(caller.actor, UPLOAD, agent)
     return agent
 
 
@@ -213,7 +215,7 @@ def _commit_to(
             )
     items = [item for item in items if item.manifest.segment_id in fits]
     arrived = []
-    with vault.release_keys(caller.actor, vault.Purpose.INGEST, class_session) as release:
+    with vault.release_keys(caller.actor, INGEST_KEYS, class_session) as release:
         for item in items:
             manifest = item.manifest
             try:

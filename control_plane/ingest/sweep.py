@@ -12,10 +12,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
+from control_plane.ingest.audit_events import UPLOADS_SWEPT
 from control_plane.ingest.models import PendingSegment, QuarantinedSegment
 from control_plane.recordings.models import Segment
 from control_plane.storage.configured import object_store
@@ -53,7 +54,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
     """
     now = timezone.now()
     with studio_scope(studio_id):
-        access.require(SYSTEM, access.Action.MAINTAIN, Studio.objects.get())
+        access.require(SYSTEM, MAINTAIN, Studio.objects.get())
         pending = PendingSegment.objects.filter(created_at__lt=now - PENDING_AGE)
         rows = list(pending.order_by("id").values_list("id", "store_id", "object_key")[:most])
         aside = QuarantinedSegment.objects.filter(created_at__lt=now - QUARANTINE_AGE)
@@ -72,7 +73,7 @@ def sweep_studio(studio_id: UUID, *, dry_run: bool = False, most: int = MOST) ->
             PendingSegment.objects.filter(pk__in=[id_ for id_, _, _ in rows]).delete()
             QuarantinedSegment.objects.filter(pk__in=old).delete()
             record(
-                Act.UPLOADS_SWEPT,
+                UPLOADS_SWEPT,
                 actor=SYSTEM,
                 studio_id=studio_id,
                 object_type="tenancy.Studio",

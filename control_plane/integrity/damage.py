@@ -13,10 +13,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.access import access
+from control_plane.access.permissions import MAINTAIN
 from control_plane.administration.services.notices import tell_admins
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
+from control_plane.integrity.audit_events import FOOTAGE_DAMAGED, FOOTAGE_REPAIRED
 from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import ClassSession, Segment
 from control_plane.recordings.segment_factory import ObjectLocation
@@ -62,7 +64,7 @@ def record_damage(found: Sequence[DamageFinding], *, actor: Actor) -> list[UUID]
             recorded[row.class_session_id].append(damage)
     for class_id, damages in recorded.items():
         segments = [{"id": str(item.segment_id), "problem": item.kind} for item in damages]
-        _record_event(Act.FOOTAGE_DAMAGED, class_id, actor, {"segments": segments})
+        _record_event(FOOTAGE_DAMAGED, class_id, actor, {"segments": segments})
     return [item.segment_id for damages in recorded.values() for item in damages]
 
 
@@ -78,7 +80,7 @@ def clear_damage(intact: Sequence[tuple[UUID, ObjectLocation]], *, actor: Actor)
             cleared[row.class_session_id].append(row.id)
     for class_id, segment_ids in cleared.items():
         details = {"segments": [str(id_) for id_ in segment_ids], "how": "sound_again"}
-        _record_event(Act.FOOTAGE_REPAIRED, class_id, actor, details)
+        _record_event(FOOTAGE_REPAIRED, class_id, actor, details)
     return [id_ for ids in cleared.values() for id_ in ids]
 
 
@@ -119,14 +121,14 @@ def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Seg
     """Locks and returns the rows that still name the inspected location. Lock order: classes before segments."""
     if not places:
         return []
-    access.require(actor, access.Action.MAINTAIN, Studio.objects.get())
+    access.require(actor, MAINTAIN, Studio.objects.get())
     rows = Segment.objects.filter(pk__in=list(places)).exclude(class_session__wrapped_key=b"")
     lock_classes(rows.values_list("class_session_id", flat=True))
     locked = rows.select_for_update(of=("self",)).defer("fragments_json", "wrapped_key").order_by("id")
     return [row for row in locked if ObjectLocation(row.store_id, row.object_key) == places[row.id]]
 
 
-def _record_event(act: Act, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
+def _record_event(act: AuditEvent, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
     class_session: ClassSession = ClassSession.objects.get(pk=class_id)
     record_for(act, class_session, actor=actor, details=details)
     if class_session.has_ended:

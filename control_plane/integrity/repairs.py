@@ -13,14 +13,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.fleet.announcements import Topic, announce_on_commit
 from control_plane.fleet.events import ResendAnswered, ResendWanted
 from control_plane.fleet.models import Agent, AgentState
+from control_plane.fleet.permissions import REPORT
+from control_plane.integrity.audit_events import FOOTAGE_REPAIRED
 from control_plane.recordings.damage_models import RepairState, SegmentDamage
 from control_plane.recordings.models import ClassSession, Segment
+from control_plane.recordings.permissions import UPLOAD
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_class
@@ -44,7 +47,7 @@ def request_resends(*, actor: Actor, lost_too: bool = False) -> int:
     Raises:
         Forbidden, NotFound: `actor` may not maintain the studio.
     """
-    access.require(actor, access.Action.MAINTAIN, Studio.objects.get())
+    access.require(actor, MAINTAIN, Studio.objects.get())
     overdue = Q(repair=RepairState.COMING, answered_at__lt=timezone.now() - RESEND_TIMEOUT)
     due = Q(repair=RepairState.OPEN) | overdue | (Q(repair=RepairState.LOST) if lost_too else Q())
     trusted = Agent.objects.exclude(state=AgentState.REVOKED).values("id")
@@ -70,7 +73,7 @@ def apply_answer(answered: ResendAnswered) -> None:
         Forbidden, NotFound: the actor may not report for the agent.
     """
     agent, answer = answered.agent, answered.answer
-    access.require(answered.actor, access.Action.REPORT, agent)
+    access.require(answered.actor, REPORT, agent)
     asked = SegmentDamage.objects.filter(agent=agent, repair=RepairState.ASKED)
     now = timezone.now()
     asked.filter(segment_id__in=answer.coming).update(repair=RepairState.COMING, answered_at=now)
@@ -94,7 +97,7 @@ def replace_segments(
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
     """
-    access.require(actor, access.Action.UPLOAD, class_session)
+    access.require(actor, UPLOAD, class_session)
     class_session = lock_class(class_session.id)
     places = dict(arrived)
     rows = Segment.objects.filter(pk__in=list(places), agent=agent, class_session=class_session)
@@ -115,7 +118,7 @@ def replace_segments(
     if replaced:
         MigrationFailure.objects.filter(segment_id__in=replaced).delete()
         record_for(
-            Act.FOOTAGE_REPAIRED,
+            FOOTAGE_REPAIRED,
             class_session,
             actor=actor,
             details={"segments": [str(id_) for id_ in replaced], "how": "sent_again"},

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.access import access
+from control_plane.access.permissions import MAINTAIN
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.integrity.damage import notify_admins_of_damage
@@ -42,7 +43,7 @@ def run_nightly_scan(studio_id: UUID, *, elapsed_s: Callable[[], float] = time.m
         Forbidden: never for the system's own task.
     """
     with studio_scope(studio_id):
-        access.require(SYSTEM, access.Action.MAINTAIN, Studio.objects.get())
+        access.require(SYSTEM, MAINTAIN, Studio.objects.get())
         used = stores_in_use()
     depths = [(ScanDepth.SIZE, SIZE_DAYS)] + (
         [(ScanDepth.HASH, settings.CHECK_DAYS)] if settings.CHECK_DAYS else []

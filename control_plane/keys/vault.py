@@ -8,7 +8,6 @@ only.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,14 +15,17 @@ from django.db import connection
 from django.db.models import Model
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ControlPlaneError
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.rows import fetch_one
 from control_plane.common.scoping import current_studio_id, flush_deferred
 from control_plane.keys import key_wrapping, keyring, seal
+from control_plane.keys.audit_events import KEY_OPENED
 from control_plane.keys.configured import key_share_store
 from control_plane.keys.errors import KeyDestroyed, KeyRefused
 from control_plane.keys.selectors import current_key
@@ -34,36 +36,28 @@ SEGMENT, SEALED = "segment", "segment-sealed"
 RELEASED_KINDS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, SEGMENT, SEALED})
 
 
-class Purpose(StrEnum):
-    """Why keys are opened."""
-
-    INGEST = "ingest"
-    REPLAY = "replay"
-    CHECK = "check"
-
-
 @dataclass(frozen=True)
-class ReleaseRule:
-    """Requirements of a purpose: a permission of the actor on the class, and one of these audit events.
+class Purpose:
+    """Why keys are released, and what that requires. Each app that opens keys declares its own.
 
-    `audited_before`: the event exists before the first key is released. Otherwise the same transaction writes it, and
-    `KEY_OPENED` is written for the segments that it leaves out.
+    Attributes:
+        name: its name in the audit event `key.opened`.
+        permission: the permission that the actor needs on the class.
+        audit_events: audit events one of which records the release.
+        audited_before: whether such an event exists before the first key is released. Otherwise the same transaction writes
+            it, and `key.opened` is written for the segments that it leaves out.
+        segment_events: those of `audit_events` whose object is the segment; others list their segments in the details.
     """
 
-    permission: access.Action
-    audit_events: frozenset[Act]
+    name: str
+    permission: StudioPermission
+    audit_events: frozenset[AuditEvent]
     audited_before: bool
+    segment_events: frozenset[AuditEvent] = frozenset()
 
 
-RELEASE_RULES: dict[Purpose, ReleaseRule] = {
-    Purpose.INGEST: ReleaseRule(
-        access.Action.UPLOAD,
-        frozenset({Act.FOOTAGE_COMMITTED, Act.SEGMENT_QUARANTINED}),
-        audited_before=False,
-    ),
-    Purpose.REPLAY: ReleaseRule(access.Action.REPLAY, frozenset({Act.CLASS_REPLAYED}), audited_before=True),
-    Purpose.CHECK: ReleaseRule(access.Action.MAINTAIN, frozenset({Act.KEY_OPENED}), audited_before=True),
-}
+CHECK = Purpose("check", MAINTAIN, frozenset({KEY_OPENED}), audited_before=True)
+"""Integrity checks of the platform; `release_keys` writes the event itself."""
 
 
 class ReleaseNotAudited(ControlPlaneError):
@@ -171,35 +165,32 @@ def release_keys(
     """Releases the keys of a class (`subject`) within a `with` block.
 
     Args:
-        entry_id: REPLAY: the audit event of the actor's replay of this class.
+        entry_id: with `audited_before`: the audit event of this actor and class that records the release.
         reason: CHECK: the kind of check, in a word or two, for the audit event that is written.
 
     Raises:
         NotFound, Forbidden: `actor` lacks the permission that `purpose` needs on `subject`.
         ReleaseNotAudited: this actor has no such audit event for this class.
-        KeyRefused, KeysUnavailable: REPLAY: the class's key cannot be opened.
+        KeyRefused, KeysUnavailable: with `audited_before`: the class's key cannot be opened.
     """
-    rule = RELEASE_RULES[purpose]
-    access.require(actor, rule.permission, subject)
-    head = 0 if rule.audited_before else _chain_position()
+    access.require(actor, purpose.permission, subject)
+    head = 0 if purpose.audited_before else _chain_position()
     release = KeyRelease(_CONSTRUCTOR_TOKEN, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
-    if purpose is Purpose.CHECK:
+    if purpose is CHECK:
         reason = reason or "check"
-        record_for(Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "reason": reason})
-    elif rule.audited_before:
+        record_for(KEY_OPENED, subject, actor=actor, details={"purpose": purpose.name, "reason": reason})
+    elif purpose.audited_before:
         # Open the key before the audit event is written: that locks the studio's audit chain until the transaction
         # ends, and the root key or the share store may be slow.
         release.load_class_key()
-        _require_audit_event(entry_id, rule, actor, subject)
+        _require_audit_event(entry_id, purpose, actor, subject)
     try:
         yield release
     finally:
         release.close()
-    if not rule.audited_before and (left := release.segments - _audited_since(head, rule)):
+    if not purpose.audited_before and (left := release.segments - _audited_since(head, purpose)):
         segments = sorted(str(id_) for id_ in left)
-        record_for(
-            Act.KEY_OPENED, subject, actor=actor, details={"purpose": purpose.value, "segments": segments}
-        )
+        record_for(KEY_OPENED, subject, actor=actor, details={"purpose": purpose.name, "segments": segments})
 
 
 def recipient() -> RecipientKey:
@@ -208,14 +199,16 @@ def recipient() -> RecipientKey:
     return RecipientKey(id=RecipientKeyId(key.id), public_key=bytes(key.public_key))
 
 
-def new_class_key(class_session_id: UUID, *, actor: Actor, subject: Model) -> bytes:
+def new_class_key(
+    class_session_id: UUID, *, actor: Actor, permission: StudioPermission, subject: Model
+) -> bytes:
     """Makes a class key with its share and returns it wrapped; store it with the class.
 
     Raises:
-        NotFound, Forbidden: `actor` may not record for `subject` (the studio, room or class).
+        NotFound, Forbidden: `actor` lacks `permission` on `subject` (the studio, room or class).
         KeysUnavailable: the root key or the share store does not answer.
     """
-    access.require(actor, access.Action.RECORD, subject)
+    access.require(actor, permission, subject)
     keyring.lock_keys(current_studio_id())
     key_share_store().create(class_session_id)
     return keyring.wrap(key_wrapping.new_key(), kind=keyring.CLASS, id_=class_session_id)
@@ -255,23 +248,23 @@ def _chain_position() -> int:
     return ChainHead.objects.values_list("sequence", flat=True).first() or 0
 
 
-def _require_audit_event(entry_id: UUID | None, rule: ReleaseRule, actor: Actor, subject: Model) -> None:
+def _require_audit_event(entry_id: UUID | None, purpose: Purpose, actor: Actor, subject: Model) -> None:
     flush_deferred()  # the event may still wait for its place in the chain
     found = fetch_one(
         Entry,
         "this.id = %s AND this.action = ANY(%s) AND this.actor_kind = %s AND this.actor_id = %s AND this.object_id = %s",
-        [entry_id, [act.value for act in rule.audit_events], actor.kind.value, actor.id, str(subject.pk)],
+        [entry_id, list(purpose.audit_events), actor.kind.value, actor.id, str(subject.pk)],
         only=("id",),
     )
     if entry_id is None or found is None:
         raise ReleaseNotAudited("keys are released only with an audit event")
 
 
-def _audited_since(head: int, rule: ReleaseRule) -> set[UUID]:
-    rows = Entry.objects.filter(sequence__gt=head, action__in=[act.value for act in rule.audit_events])
+def _audited_since(head: int, purpose: Purpose) -> set[UUID]:
+    rows = Entry.objects.filter(sequence__gt=head, action__in=list(purpose.audit_events))
     found: set[UUID] = set()
     for action, object_id, details in rows.values_list("action", "object_id", "details"):
-        if action == Act.SEGMENT_QUARANTINED.value:
+        if action in purpose.segment_events:
             found.add(UUID(object_id))
         found.update(UUID(item["id"]) for item in details.get("segments", ()))
     return found

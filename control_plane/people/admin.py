@@ -4,11 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 
-from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.permissions import MANAGE_DANCERS
 
 
 class DancerForm(ServiceForm):
@@ -32,7 +32,7 @@ class DancerAdmin(ScopedAdmin):
     """Dancers of the studio."""
 
     service_form = DancerForm
-    write_action = Action.MANAGE_DANCERS
+    write_action = MANAGE_DANCERS
     can_add = can_change = True
     list_display = ("name", "birth_year", "protected", "left_at")
     list_filter = ("protected",)

@@ -8,15 +8,21 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.names import clean_name, name_key
 from control_plane.common.saving import check, save_new
 from control_plane.common.scoping import studio_scope
+from control_plane.people.audit_events import (
+    DANCER_ADDED,
+    DANCER_CHANGED,
+    GUARDIANSHIP_ENDED,
+    GUARDIANSHIP_STARTED,
+)
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.people.permissions import MANAGE_DANCERS
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Studio
@@ -34,8 +40,8 @@ def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
         TooManyRequests: too many were added within an hour.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_DANCERS, studio)
-        require_rate(Act.DANCER_ADDED, actor=actor)
+        access.require(actor, MANAGE_DANCERS, studio)
+        require_rate(DANCER_ADDED, actor=actor)
         return _add(studio, dancer, actor)
 
 
@@ -50,8 +56,8 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
     """
     wanted = list(dancers)
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_DANCERS, studio)
-        require_rate(Act.DANCER_ADDED, actor=actor, adding=len(wanted))
+        access.require(actor, MANAGE_DANCERS, studio)
+        require_rate(DANCER_ADDED, actor=actor, adding=len(wanted))
         known = {(name_key(name), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
         added: list[Dancer] = []
         there = 0
@@ -76,7 +82,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(dancer.studio_id):
-        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        access.require(actor, MANAGE_DANCERS, dancer)
         changed = sorted(name for name, value in values.items() if getattr(dancer, name) != value)
         if not changed:
             return dancer
@@ -88,7 +94,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
         details: dict[str, object] = {"fields": changed}
         if "protected" in changed:
             details["protected"] = dancer.protected
-        record_for(Act.DANCER_CHANGED, dancer, actor=actor, details=details)
+        record_for(DANCER_CHANGED, dancer, actor=actor, details=details)
     return dancer
 
 
@@ -99,11 +105,11 @@ def set_dancer_left(dancer: Dancer, left: bool, *, actor: Actor) -> Dancer:
         NotFound, Forbidden: `actor` may not manage dancers.
     """
     with studio_scope(dancer.studio_id):
-        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        access.require(actor, MANAGE_DANCERS, dancer)
         if left is not (dancer.left_at is not None):
             dancer.left_at = timezone.now() if left else None
             dancer.save(update_fields=["left_at"])
-            record_for(Act.DANCER_CHANGED, dancer, actor=actor, details={"fields": ["left_at"], "left": left})
+            record_for(DANCER_CHANGED, dancer, actor=actor, details={"fields": ["left_at"], "left": left})
     return dancer
 
 
@@ -117,11 +123,11 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
         TooManyRequests: too many were started within an hour.
     """
     with studio_scope(dancer.studio_id):
-        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+        access.require(actor, MANAGE_DANCERS, dancer)
         # Under the studio's lock, as for permissions: either the removal of a member has committed, or it ends this too.
         lock_studio(dancer.studio_id)
-        access.require(actor, access.Action.MANAGE_DANCERS, dancer)
-        require_rate(Act.GUARDIANSHIP_STARTED, actor=actor)
+        access.require(actor, MANAGE_DANCERS, dancer)
+        require_rate(GUARDIANSHIP_STARTED, actor=actor)
         if not members(timezone.now()).filter(user=user).exists():
             raise NotFound("This person is not a member of the studio. Invite them first.")
         guardianship = Guardianship(
@@ -133,7 +139,7 @@ def start_guardianship(dancer: Dancer, user: User, relation: Relation, *, actor:
         )
         save_new(guardianship, "This person answers for this dancer already.")
         record_for(
-            Act.GUARDIANSHIP_STARTED,
+            GUARDIANSHIP_STARTED,
             dancer,
             actor=actor,
             details={
@@ -152,7 +158,7 @@ def end_guardianship(guardianship: Guardianship, *, actor: Actor) -> None:
         NotFound, Forbidden: `actor` may not manage dancers.
     """
     with studio_scope(guardianship.studio_id):
-        access.require(actor, access.Action.MANAGE_DANCERS, guardianship)
+        access.require(actor, MANAGE_DANCERS, guardianship)
         _end(guardianship, actor)
 
 
@@ -168,7 +174,7 @@ def _end(guardianship: Guardianship, actor: Actor) -> None:
     )
     if ended:
         record_for(
-            Act.GUARDIANSHIP_ENDED,
+            GUARDIANSHIP_ENDED,
             guardianship.dancer,
             actor=actor,
             details={"user": str(guardianship.user_id), "guardianship": str(guardianship.id)},
@@ -185,7 +191,7 @@ def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
     )
     _check(row)
     row.save(force_insert=True)
-    record_for(Act.DANCER_ADDED, row, actor=actor, details={"protected": row.protected})
+    record_for(DANCER_ADDED, row, actor=actor, details={"protected": row.protected})
     return row
 
 

@@ -5,7 +5,6 @@ none is missed and a restarted cache loses nothing. An action beyond its limit r
 """
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -14,48 +13,18 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent, Rate
 from control_plane.audit.selectors import entries
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import TooManyRequests
 from control_plane.common.scoping import current_studio_id
+from control_plane.tenancy.audit_events import MEMBER_ADDED
 
 _LOCKS = 0x90B
 """First key of this module's advisory locks; `plans.quotas` uses 0x90A."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Maximum number of actions of one person, and of all people of one studio, `within` a time."""
-
-    by_person: int
-    in_studio: int
-    within: timedelta = timedelta(hours=1)
-
-
-RATES: dict[Act, Rate] = {
-    # Mails a person who may not know the studio.
-    Act.INVITATION_SENT: Rate(60, 120),
-    # Opens an account.
-    Act.MEMBER_LINK_MADE: Rate(20, 60),
-    # Each makes a key share and notifies every agent.
-    Act.STUDIO_KEY_MADE: Rate(6, 6),
-    # Mails every admin.
-    Act.BREAK_GLASS_OPENED: Rate(20, 40),
-    # Rows that stay and that no plan counts.
-    Act.API_KEY_MADE: Rate(60, 120),
-    Act.ROOM_CREATED: Rate(120, 240),
-    Act.PROVIDER_ADDED: Rate(30, 60),
-    Act.AGENT_PAIRING_STARTED: Rate(300, 600),
-    Act.CAMERA_CREATED: Rate(5_000, 10_000),
-    Act.CLASS_STARTED: Rate(300, 600),
-    Act.DANCER_ADDED: Rate(10_000, 20_000),
-    Act.GUARDIANSHIP_STARTED: Rate(2_000, 4_000),
-    Act.GRANT_GIVEN: Rate(1_000, 2_000),
-    Act.DENIAL_GIVEN: Rate(1_000, 2_000),
-    # Reads the whole log.
-    Act.AUDIT_EXPORTED: Rate(60, 120),
-}
+RATES: dict[AuditEvent, Rate] = {event: event.rate for event in AuditEvent.all() if event.rate is not None}
 PROBES = Rate(60, 120)
 """Counted by rows, because the audit event of a store probe is written by the job that ran it."""
 UNPROVEN = Rate(500, 500, timedelta(days=1))
@@ -64,7 +33,7 @@ MAILS_PER_RECIPIENT = Rate(6, 120)
 """Mails about their membership that one person gets from one studio, and that the studio sends to all."""
 
 
-def require_rate(act: Act, *, actor: Actor, adding: int = 1) -> None:
+def require_rate(act: AuditEvent, *, actor: Actor, adding: int = 1) -> None:
     """Checks that a person may do `act` (`adding` times) in the studio in scope. Agents and jobs have no limit.
 
     Holds a lock for this kind of action until the transaction ends. Call it in the transaction that acts, after `access`.
@@ -76,10 +45,10 @@ def require_rate(act: Act, *, actor: Actor, adding: int = 1) -> None:
     if actor.kind is not ActorKind.USER:
         return
     with connection.cursor() as cursor:
-        number = crc32(current_studio_id().bytes + act.value.encode())
+        number = crc32(current_studio_id().bytes + act.encode())
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCKS, number - (1 << 31)])
     now = timezone.now()
-    found = entries().filter(action=act.value, occurred_at__gt=now - rate.within)
+    found = entries().filter(action=act, occurred_at__gt=now - rate.within)
     times = found.order_by("-occurred_at", "-sequence").values_list("occurred_at", flat=True)
     _require(times.filter(actor_id=actor.id), rate.by_person - adding, rate.within, now)
     _require(times, rate.in_studio - adding, rate.within, now)
@@ -110,18 +79,18 @@ def require_unproven_rate() -> None:
         TooManyRequests: `UNPROVEN` members have joined within a day.
     """
     now = timezone.now()
-    joined = entries().filter(action=Act.MEMBER_ADDED.value, occurred_at__gt=now - UNPROVEN.within)
+    joined = entries().filter(action=MEMBER_ADDED, occurred_at__gt=now - UNPROVEN.within)
     times = joined.order_by("-occurred_at", "-sequence").values_list("occurred_at", flat=True)
     _require(times, UNPROVEN.in_studio - 1, UNPROVEN.within, now)
 
 
-def may_mail(object_id: str, acts: tuple[Act, ...]) -> bool:
+def may_mail(object_id: str, acts: tuple[AuditEvent, ...]) -> bool:
     """Returns whether one more mail about `acts` may go to the person of a membership. Only the mail is limited.
 
     Call it after the audit event, which counts itself.
     """
     since = timezone.now() - MAILS_PER_RECIPIENT.within
-    found = entries().filter(action__in=[act.value for act in acts], occurred_at__gt=since)
+    found = entries().filter(action__in=list(acts), occurred_at__gt=since)
     to_one = found.filter(object_id=object_id)
     return to_one.count() <= MAILS_PER_RECIPIENT.by_person and found.count() <= MAILS_PER_RECIPIENT.in_studio
 

@@ -5,12 +5,12 @@ from typing import Any
 from django.db import transaction
 
 from control_plane.accounts import operators
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest
 from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
+from control_plane.plans.audit_events import PLAN_CHANGED, PLAN_CREATED, PLAN_GIVEN
 from control_plane.plans.models import Limit, Plan, StudioPlan
 from control_plane.tenancy.models import Studio
 
@@ -41,7 +41,7 @@ def create_plan(*, actor: Actor, slug: str, name: str, **values: Any) -> Plan:
     plan = Plan(slug=slug.strip(), name=name.strip(), **_known(values))
     _clear_other_defaults(plan)
     save_new(plan, f"There is already a plan {plan.slug!r}.")
-    record_for(Act.PLAN_CREATED, plan, actor=actor, details={"plan": plan.slug, "fields": sorted(values)})
+    record_for(PLAN_CREATED, plan, actor=actor, details={"plan": plan.slug, "fields": sorted(values)})
     return plan
 
 
@@ -60,7 +60,7 @@ def change_plan(plan: Plan, *, actor: Actor, **values: Any) -> Plan:
     check(row)
     _clear_other_defaults(row)
     save_unless_taken(row.save, "There is already a default plan.")
-    record_for(Act.PLAN_CHANGED, row, actor=actor, details={"plan": row.slug, "fields": sorted(values)})
+    record_for(PLAN_CHANGED, row, actor=actor, details={"plan": row.slug, "fields": sorted(values)})
     return row
 
 
@@ -87,7 +87,7 @@ def assign_plan(
         )
         row.plan, row.overrides, row.note = plan, checked, note.strip()[:200]
         row.save()
-        record_for(Act.PLAN_GIVEN, row, actor=actor, details={"plan": plan.slug, "overrides": checked})
+        record_for(PLAN_GIVEN, row, actor=actor, details={"plan": plan.slug, "overrides": checked})
     return row
 
 

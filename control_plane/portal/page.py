@@ -9,6 +9,7 @@ from django.shortcuts import render
 from control_plane.access import access
 from control_plane.access.requests import StudioRequest
 from control_plane.access.selectors import open_break_glasses
+from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.actors import Actor
 from control_plane.compliance.checkpointing import are_late
 
@@ -38,7 +39,7 @@ def studio_page(
 ) -> HttpResponse:
     """Renders the page with `no-store`: a later viewer of the same browser may have fewer permissions."""
     actor = actor_of(request)
-    allowed = {action.value: True for action in access.permissions(actor, request.studio.id)}
+    allowed: dict[str, bool] = dict.fromkeys(access.permissions(actor, request.studio.id), True)
     page = {"allowed": allowed, **_support(request, actor, allowed), **(context or {})}
     response = render(request, template, page, status=status)
     response["Cache-Control"] = "no-store"
@@ -51,7 +52,7 @@ def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) 
         return {}
     if request.break_glass is not None:
         return {"visit": request.break_glass}
-    if access.Action.VIEW_AUDIT.value not in allowed:
+    if VIEW_AUDIT not in allowed:
         return {}
     return {
         "support_visits": open_break_glasses(),

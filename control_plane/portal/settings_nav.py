@@ -7,24 +7,29 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from control_plane.access.access import Action
+from control_plane.access.permissions import MANAGE_POLICY, USE_API
+from control_plane.audit.permissions import VIEW_AUDIT
+from control_plane.common.permissions import StudioPermission
+from control_plane.people.permissions import VIEW_DANCERS
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
 
-Named = tuple[str, str, Action]
+Named = tuple[str, str, StudioPermission]
 
 ENTRIES: tuple[Named, ...] = (
-    (gettext_noop("Access"), "portal:access", Action.MANAGE_POLICY),
-    (gettext_noop("People"), "portal:people", Action.MANAGE_PEOPLE),
-    (gettext_noop("Dancers"), "portal:dancers", Action.VIEW_DANCERS),
-    (gettext_noop("Sign-in"), "portal:sign_in", Action.MANAGE_STUDIO),
-    (gettext_noop("Keys"), "portal:keys", Action.MANAGE_STUDIO),
-    (gettext_noop("Storage"), "portal:storage", Action.MANAGE_STORAGE),
-    (gettext_noop("Plan and usage"), "portal:usage", Action.MANAGE_STUDIO),
-    (gettext_noop("API keys"), "portal:api_keys", Action.USE_API),
-    (gettext_noop("Audit log"), "portal:audit", Action.VIEW_AUDIT),
-    (gettext_noop("Break-glass access"), "portal:break_glass", Action.VIEW_AUDIT),
-    (gettext_noop("Privacy"), "portal:privacy", Action.MANAGE_POLICY),
-    (gettext_noop("Alerts"), "portal:alerts", Action.MANAGE_POLICY),
+    (gettext_noop("Access"), "portal:access", MANAGE_POLICY),
+    (gettext_noop("People"), "portal:people", MANAGE_PEOPLE),
+    (gettext_noop("Dancers"), "portal:dancers", VIEW_DANCERS),
+    (gettext_noop("Sign-in"), "portal:sign_in", MANAGE_STUDIO),
+    (gettext_noop("Keys"), "portal:keys", MANAGE_STUDIO),
+    (gettext_noop("Storage"), "portal:storage", MANAGE_STORAGE),
+    (gettext_noop("Plan and usage"), "portal:usage", MANAGE_STUDIO),
+    (gettext_noop("API keys"), "portal:api_keys", USE_API),
+    (gettext_noop("Audit log"), "portal:audit", VIEW_AUDIT),
+    (gettext_noop("Break-glass access"), "portal:break_glass", VIEW_AUDIT),
+    (gettext_noop("Privacy"), "portal:privacy", MANAGE_POLICY),
+    (gettext_noop("Alerts"), "portal:alerts", MANAGE_POLICY),
 )
 """Label, name of the address (it takes the studio's slug), and the right that shows it. The page asks `access` again."""
 
@@ -42,8 +47,6 @@ def entries(studio: Studio, allowed: Iterable[str], path: str) -> list[Entry]:
     """Returns the entries of those rights, for the page at `path`."""
     rights = set(allowed)
     open_to = [
-        (_(label), reverse(name, args=[studio.slug]))
-        for label, name, right in ENTRIES
-        if right.value in rights
+        (_(label), reverse(name, args=[studio.slug])) for label, name, right in ENTRIES if right in rights
     ]
     return [Entry(label, url, path.startswith(url)) for label, url in open_to]

@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 
-from control_plane.access.access import Action
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.recordings import services
 from control_plane.recordings.damage_models import SegmentDamage
@@ -15,6 +14,7 @@ from control_plane.recordings.models import (
     Segment,
     Track,
 )
+from control_plane.recordings.permissions import MANAGE_CLASS
 
 
 class ClassForm(ServiceForm):
@@ -37,7 +37,7 @@ class ClassSessionAdmin(ScopedAdmin):
     """Classes."""
 
     service_form = ClassForm
-    write_action = Action.MANAGE_CLASS
+    write_action = MANAGE_CLASS
     can_change = True
     list_display = ("title", "room", "state", "started_at", "finished_at")
     list_filter = ("state", "room")

@@ -12,7 +12,6 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
@@ -21,6 +20,7 @@ from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.events import StoreRetiring
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
+from control_plane.storage.audit_events import STORE_RETIRED
 from control_plane.storage.models import (
     DeletionReason,
     MigrationState,
@@ -30,6 +30,7 @@ from control_plane.storage.models import (
     StudioStore,
 )
 from control_plane.storage.objects import ObjectStore
+from control_plane.storage.permissions import MANAGE_STORAGE
 
 CLAIM_TIMEOUT = timedelta(minutes=10)
 """After this time a claimed deletion is retried: its worker died."""
@@ -80,7 +81,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(store.studio_id):
-        access.require(actor, access.Action.MANAGE_STORAGE, store)
+        access.require(actor, MANAGE_STORAGE, store)
         if not StudioStorage.objects.filter(store=store).exists():
             # Committed even if the checks below refuse: withdrawn uploads queue deletions that must run first.
             StoreRetiring(store.id).publish()
@@ -101,7 +102,7 @@ def retire_store(store: StudioStore, *, actor: Actor) -> StudioStore:
         row.retired_at, row.wrapped_secret, row.access_key = timezone.now(), b"", "forgotten"
         row.revision += 1
         row.save()
-        record_for(Act.STORE_RETIRED, row, actor=actor)
+        record_for(STORE_RETIRED, row, actor=actor)
     return row
 
 

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.administration.services.notices import tell_admins
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
+from control_plane.plans.audit_events import QUOTA_WARNED
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import Allowance, allowance, format_amount
 from control_plane.plans.services import require_operator
@@ -121,7 +121,7 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
         row.warned_at = now
         row.save(update_fields=["warned_at"])
         record(
-            Act.QUOTA_WARNED,
+            QUOTA_WARNED,
             actor=SYSTEM,
             studio_id=studio_id,
             object_type="tenancy.Studio",

@@ -6,7 +6,6 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict
@@ -14,6 +13,8 @@ from control_plane.common.names import name_key
 from control_plane.common.scoping import studio_scope
 from control_plane.people.dancer_list import InvalidDancerList, LineError, NewDancer
 from control_plane.people.models import Dancer
+from control_plane.people.permissions import MANAGE_DANCERS
+from control_plane.recordings.audit_events import ROSTER_CHANGED, ROSTER_CONFIRMED
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.services import lock_class
 
@@ -35,7 +36,7 @@ def save_roster(
         NotFound, Forbidden: `actor` may not manage dancers.
     """
     with studio_scope(class_session.studio_id):
-        access.require(actor, access.Action.MANAGE_DANCERS, class_session)
+        access.require(actor, MANAGE_DANCERS, class_session)
         wanted = set(dancer_ids)
         if len(wanted) > MAX_DANCERS:
             raise BadRequest(f"A roster has at most {MAX_DANCERS} dancers, not {len(wanted)}.")
@@ -59,7 +60,7 @@ def save_roster(
         locked.roster_confirmed_at, locked.roster_confirmed_by = confirmed_at, confirmed_by
         locked.save(update_fields=["roster_confirmed_at", "roster_confirmed_by"])
         record_for(
-            Act.ROSTER_CONFIRMED if confirm else Act.ROSTER_CHANGED,
+            ROSTER_CONFIRMED if confirm else ROSTER_CHANGED,
             locked,
             actor=actor,
             details={

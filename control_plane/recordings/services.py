@@ -14,18 +14,25 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent, Camera
+from control_plane.fleet.permissions import RECORD
 from control_plane.fleet.selectors import cameras_of_room
 from control_plane.keys import vault
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate
+from control_plane.recordings.audit_events import (
+    CLASS_CHANGED,
+    CLASS_FINISHED,
+    CLASS_STARTED,
+    CLASS_STOPPED,
+    FOOTAGE_COMMITTED,
+)
 from control_plane.recordings.footage_limits import (
     MAX_INFERRED_GAPS,
     MAX_TRACKS,
@@ -42,6 +49,7 @@ from control_plane.recordings.models import (
     Gap,
     Track,
 )
+from control_plane.recordings.permissions import MANAGE_CLASS, UPLOAD
 from control_plane.recordings.segment_factory import ObjectLocation, segment_from_manifest
 from control_plane.recordings.selectors import class_timeline, stored_bytes
 from control_plane.recordings.timeline import ClassTimeline
@@ -72,8 +80,8 @@ def start_class(
         TooManyRequests: too many classes were started within an hour.
     """
     with studio_scope(room.studio_id):
-        access.require(actor, access.Action.RECORD, room)
-        require_rate(Act.CLASS_STARTED, actor=actor)
+        access.require(actor, RECORD, room)
+        require_rate(CLASS_STARTED, actor=actor)
         start_at = start_at or timezone.now()
         title = title.strip() or _default_title(room, start_at)
         if len(title) > 120:
@@ -88,7 +96,7 @@ def start_class(
             title=title,
             requested_at=start_at,
             requested_by=actor.id if actor.kind is ActorKind.USER else None,
-            wrapped_key=vault.new_class_key(class_id, actor=actor, subject=room),
+            wrapped_key=vault.new_class_key(class_id, actor=actor, permission=RECORD, subject=room),
         )
         try:
             with transaction.atomic():
@@ -106,7 +114,7 @@ def start_class(
             for camera in cameras
         )
         record_for(
-            Act.CLASS_STARTED,
+            CLASS_STARTED,
             class_session,
             actor=actor,
             details={"room": str(room.id), "cameras": len(cameras)},
@@ -137,7 +145,7 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         NotFound, Forbidden: `actor` may not record here.
     """
     with studio_scope(class_session.studio_id):
-        access.require(actor, access.Action.RECORD, class_session)
+        access.require(actor, RECORD, class_session)
         locked = lock_class(class_session.id)
         if locked.is_running:
             locked.state, locked.stop_requested_at = ClassState.FINISHING, timezone.now()
@@ -148,7 +156,7 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
                 stop_at=max(locked.stop_requested_at, locked.requested_at),
                 actor=actor,
             )
-            record_for(Act.CLASS_STOPPED, locked, actor=actor)
+            record_for(CLASS_STOPPED, locked, actor=actor)
         return locked
 
 
@@ -160,13 +168,13 @@ def rename_class(class_session: ClassSession, *, title: str, actor: Actor) -> Cl
         NotFound, Forbidden: `actor` may not manage classes.
     """
     with studio_scope(class_session.studio_id):
-        access.require(actor, access.Action.MANAGE_CLASS, class_session)
+        access.require(actor, MANAGE_CLASS, class_session)
         title = title.strip()
         if not 1 <= len(title) <= 120:
             raise BadRequest("title: 1 to 120 characters")
         class_session.title = title
         class_session.save(update_fields=["title"])
-        record_for(Act.CLASS_CHANGED, class_session, actor=actor, details={"fields": ["title"]})
+        record_for(CLASS_CHANGED, class_session, actor=actor, details={"fields": ["title"]})
     return class_session
 
 
@@ -178,7 +186,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         NotFound, Forbidden: `actor` may not manage classes.
     """
     with studio_scope(class_session.studio_id):
-        access.require(actor, access.Action.MANAGE_CLASS, class_session)
+        access.require(actor, MANAGE_CLASS, class_session)
         locked = lock_class(class_session.id)
         if locked.state != ClassState.FINISHING:
             raise Conflict("Only a stopped class that still waits for footage can be given up.")
@@ -205,7 +213,7 @@ def add_segments(
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
     """
-    access.require(actor, access.Action.UPLOAD, class_session)
+    access.require(actor, UPLOAD, class_session)
     class_session = lock_class(class_session.id)
     refused, added = [], []
     tracks = {
@@ -228,7 +236,7 @@ def add_segments(
     if added:
         class_session.save(update_fields=["fragment_count", "footage_bytes"])
         record_for(
-            Act.FOOTAGE_COMMITTED,
+            FOOTAGE_COMMITTED,
             class_session,
             actor=actor,
             details={
@@ -253,7 +261,7 @@ def add_gaps(
     Raises:
         NotFound, Forbidden: `actor` may not upload to this class.
     """
-    access.require(actor, access.Action.UPLOAD, class_session)
+    access.require(actor, UPLOAD, class_session)
     class_session = lock_class(class_session.id)
     known = set(Gap.objects.filter(pk__in=[gap.gap_id for gap in gaps]).values_list("pk", flat=True))
     tracks = {id_: track_for(class_session, agent, id_) for id_ in {gap.camera_id for gap in gaps}}
@@ -365,7 +373,7 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
         fleet.drop_order(class_session.id, recording.agent)
     gaps_found = infer_gaps(class_session, timeline)
     record_for(
-        Act.CLASS_FINISHED,
+        CLASS_FINISHED,
         class_session,
         actor=actor,
         details={"state": class_session.state.value, "gaps_found": gaps_found},

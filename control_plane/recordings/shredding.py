@@ -11,7 +11,6 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
@@ -20,6 +19,7 @@ from control_plane.keys.events import GenerationNeeded
 from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
 from control_plane.keys.services import generations
 from control_plane.keys.services.tombstones import destroy_recorded_shares, record_tombstone
+from control_plane.recordings.audit_events import FOOTAGE_REMOVED
 from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import (
     ENDED,
@@ -36,6 +36,7 @@ from control_plane.recordings.services import finish_if_settled, lock_class
 from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.models import DeletionReason
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 SYSTEM = Actor.system("recordings.sweep_shredded")
 LATE_UPLOAD_WINDOW = timedelta(days=2)
@@ -147,7 +148,7 @@ def remove_shredded() -> int:
         model._default_manager.filter(class_session_id=class_id).delete()
     KeyTombstone.objects.filter(pk=tombstone.pk).update(removed_at=timezone.now())
     record(
-        Act.FOOTAGE_REMOVED,
+        FOOTAGE_REMOVED,
         actor=SYSTEM,
         studio_id=current_studio_id(),
         object_type="recordings.ClassSession",
@@ -210,7 +211,7 @@ def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) 
 
 
 def _require_member(actor: Actor, obj: ClassSession | Studio) -> None:
-    access.require(actor, access.Action.MANAGE_STUDIO, obj)
+    access.require(actor, MANAGE_STUDIO, obj)
     # Break-glass access must not permit what cannot be undone: only the studio's own admins may.
     if actor.kind is not ActorKind.USER or access.role_of(actor, UUID(str(obj.studio_id))) is None:
         raise Forbidden("Only an admin of the studio itself can destroy recordings.")

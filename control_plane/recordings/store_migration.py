@@ -18,7 +18,6 @@ from django.db.models import Count, F, Sum
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, ControlPlaneError, StoreUnavailable
@@ -27,6 +26,13 @@ from control_plane.common.scoping import studio_scope
 from control_plane.common.tasks import enqueue_by_name
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
+from control_plane.storage.audit_events import (
+    STORE_MOVE_CANCELLED,
+    STORE_MOVE_COPIED,
+    STORE_MOVE_FINISHED,
+    STORE_MOVE_RETRIED,
+    STORE_MOVE_STARTED,
+)
 from control_plane.storage.deletion_queue import cancel_deletion, schedule_deletion
 from control_plane.storage.errors import ObjectExists, ObjectMismatch, ObjectMissing, StoreRefused
 from control_plane.storage.models import (
@@ -39,6 +45,7 @@ from control_plane.storage.models import (
     StudioStore,
 )
 from control_plane.storage.objects import ObjectStore
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.storage.services import lock_storage, unfit_reason
 from control_plane.tenancy.models import Studio
 from shared.protocol.errors import Code
@@ -84,7 +91,7 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STORAGE, studio)
+        access.require(actor, MANAGE_STORAGE, studio)
         chosen = lock_storage(studio.id)
         if target is not None:
             target = StudioStore.objects.get(pk=target.pk)
@@ -115,7 +122,7 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
         chosen.store = target
         chosen.save(update_fields=["store"])
         record_for(
-            Act.STORE_MOVE_STARTED,
+            STORE_MOVE_STARTED,
             migration,
             actor=actor,
             details={**_stores(migration), "segments": migration.total_segments},
@@ -135,7 +142,7 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(migration.studio_id):
-        access.require(actor, access.Action.MANAGE_STORAGE, migration)
+        access.require(actor, MANAGE_STORAGE, migration)
         chosen = lock_storage(migration.studio_id)
         if not migration.remainder_only and (
             fault := stores.region_mismatch(migration.source, chosen.region)
@@ -155,7 +162,7 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
         )
         migration.refresh_from_db()
         record_for(
-            Act.STORE_MOVE_CANCELLED,
+            STORE_MOVE_CANCELLED,
             migration,
             actor=actor,
             details={**_stores(migration), "moved": migration.moved_segments},
@@ -171,13 +178,13 @@ def retry_failures(migration: StoreMigration, *, actor: Actor) -> None:
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(migration.studio_id):
-        access.require(actor, access.Action.MANAGE_STORAGE, migration)
+        access.require(actor, MANAGE_STORAGE, migration)
         now = timezone.now()
         open_ = StoreMigration.objects.filter(pk=migration.pk, state__in=OPEN_MIGRATION_STATES)
         if not open_.update(retry_at=None, tries=0, error=""):
             raise Conflict("This migration is over. Start another one for the remaining footage.")
         MigrationFailure.objects.filter(migration=migration).update(retry_at=now, given_up=False, tries=0)
-        record_for(Act.STORE_MOVE_RETRIED, migration, actor=actor, details=_stores(migration))
+        record_for(STORE_MOVE_RETRIED, migration, actor=actor, details=_stores(migration))
 
 
 def due_migrations() -> list[UUID]:
@@ -401,7 +408,7 @@ def _advance_state(migration: StoreMigration) -> None:
             due_at=now + settings.STORE_GRACE
         )
         record_for(
-            Act.STORE_MOVE_COPIED,
+            STORE_MOVE_COPIED,
             migration,
             actor=SYSTEM,
             details={**_stores(migration), "left_behind": given_up.count()},
@@ -413,7 +420,7 @@ def _advance_state(migration: StoreMigration) -> None:
         return
     if rows.filter(state=MigrationState.GRACE).update(state=MigrationState.DONE, finished_at=now):
         record_for(
-            Act.STORE_MOVE_FINISHED,
+            STORE_MOVE_FINISHED,
             migration,
             actor=SYSTEM,
             details={**_stores(migration), "left_behind": given_up.count()},

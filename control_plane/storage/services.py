@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict
@@ -27,9 +27,11 @@ from control_plane.common.tasks import enqueue_by_name
 from control_plane.keys import vault
 from control_plane.plans.rate_limits import PROBES, require_rows
 from control_plane.storage import stores
+from control_plane.storage.audit_events import STORE_ADDED, STORE_CHANGED, STORE_PROBED, STORE_REGION_SET
 from control_plane.storage.errors import StoreRefused
 from control_plane.storage.models import Encryption, ProbeState, StoreProbe, StudioStorage, StudioStore
 from control_plane.storage.objects import ObjectStore
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.storage.probe import probe
 from control_plane.storage.probe_report import ProbeContext, ProbeFinding, ProbeOutcome
 from control_plane.storage.s3 import S3Store
@@ -54,14 +56,14 @@ def set_region(studio: Studio, region: str, *, actor: Actor) -> StudioStorage:
     """
     region = region.strip().lower()
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STORAGE, studio)
+        access.require(actor, MANAGE_STORAGE, studio)
         row = lock_storage(studio.id)
         if fault := stores.region_mismatch(row.store, region):
             raise Conflict(f"{fault} Migrate the footage to a store in {region} first, then set the region.")
         row.region = region
         check(row)
         row.save(update_fields=["region"])
-        record_for(Act.STORE_REGION_SET, row, actor=actor, details={"region": region})
+        record_for(STORE_REGION_SET, row, actor=actor, details={"region": region})
     return row
 
 
@@ -88,7 +90,7 @@ def add_store(
         NotFound, Forbidden: `actor` may not manage storage.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STORAGE, studio)
+        access.require(actor, MANAGE_STORAGE, studio)
         row = StudioStore(
             studio=studio,
             name=name.strip(),
@@ -110,7 +112,7 @@ def add_store(
             raise Conflict(f"{fault} Use a bucket in that region.")
         save_new(row, f"A store named {row.name!r} exists already.")
         record_for(
-            Act.STORE_ADDED,
+            STORE_ADDED,
             row,
             actor=actor,
             details={"region": row.region, "encryption": str(row.encryption)},
@@ -133,7 +135,7 @@ def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **va
             " store and migrate the footage."
         )
     with studio_scope(store.studio_id):
-        access.require(actor, access.Action.MANAGE_STORAGE, store)
+        access.require(actor, MANAGE_STORAGE, store)
         row: StudioStore = StudioStore.objects.select_for_update().get(pk=store.pk)
         if row.retired_at is not None:
             raise Conflict("This store was removed. Add it again as a new store.")
@@ -147,7 +149,7 @@ def change_store(store: StudioStore, *, actor: Actor, secret_key: str = "", **va
         row.revision += 1
         row.save()
         changed = sorted(values) + (["secret_key"] if secret_key else [])
-        record_for(Act.STORE_CHANGED, row, actor=actor, details={"fields": changed})
+        record_for(STORE_CHANGED, row, actor=actor, details={"fields": changed})
         request_probe(Studio.objects.get(pk=row.studio_id), row, actor=actor)
     return row
 
@@ -299,7 +301,7 @@ def _finish_probe(
         faults = [item.check for item in findings if item.outcome is ProbeOutcome.REFUSAL]
         actor = Actor.user(row.requested_by) if row.requested_by else Actor.system("storage.run_store_probe")
         record(
-            Act.STORE_PROBED,
+            STORE_PROBED,
             actor=actor,
             studio_id=studio_id,
             object_type="storage.StudioStore",
@@ -311,7 +313,7 @@ def _finish_probe(
 
 def _require_storage(actor: Actor, studio: Studio) -> None:
     # Nightly probes run as the system.
-    right = access.Action.MAINTAIN if actor.kind is ActorKind.SYSTEM else access.Action.MANAGE_STORAGE
+    right = MAINTAIN if actor.kind is ActorKind.SYSTEM else MANAGE_STORAGE
     access.require(actor, right, studio)
 
 

@@ -142,14 +142,14 @@ def _writes(studio_id: UUID, user_id: UUID) -> dict[str, float]:
 
 
 def _write(studio_id: UUID, user_id: UUID, slow_s: float) -> None:
-    from control_plane.audit.catalogue import Action
     from control_plane.audit.services import record
     from control_plane.common.actors import Actor
     from control_plane.common.scoping import studio_scope
+    from control_plane.recordings.audit_events import CLASS_REPLAYED
 
     with studio_scope(studio_id):
         record(
-            Action.CLASS_REPLAYED, actor=Actor.user(user_id), studio_id=studio_id,
+            CLASS_REPLAYED, actor=Actor.user(user_id), studio_id=studio_id,
             object_type="recordings.ClassSession", object_id=studio_id, details={"replay": str(user_id)},
         )  # fmt: skip
         time.sleep(slow_s)
@@ -269,7 +269,7 @@ def _verified(folder: Path, studio: Any, alice: Any, entries: int) -> dict[str, 
 
 
 def _searches(studio: Any, alice: Any, entries: int) -> dict[str, float]:
-    from control_plane.audit.words import Category
+    from control_plane.audit.events import Category
     from control_plane.common.scoping import studio_scope
     from control_plane.compliance.search import AuditQuery, search
 

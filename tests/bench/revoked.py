@@ -8,7 +8,6 @@ from functools import partial
 from http.cookies import SimpleCookie
 
 from allauth.mfa.models import Authenticator
-from control_plane.common.roles import Role
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
@@ -17,16 +16,18 @@ from django.db import connections
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from control_plane.access import access
 from control_plane.access import services as access_services
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import installation
 from control_plane.fleet import services as fleet
 from control_plane.fleet.desired import publish_config
 from control_plane.fleet.models import Agent
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Membership
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from shared.protocol.codec import encode
 from shared.protocol.ids import AgentId, StudioId
 from shared.protocol.messages import Hello
@@ -117,18 +118,18 @@ def _remove(stage: Stage, playable: Playable, user: User) -> None:
 
 def _give(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        access_services.give_right(user, access.Action.REPLAY, playable.session, actor=stage.alice.actor)
+        access_services.give_right(user, REPLAY, playable.session, actor=stage.alice.actor)
 
 
 def _take(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        for action in (access.Action.REPLAY, access.Action.VIEW_CLASS):
+        for action in (REPLAY, VIEW_CLASS):
             access_services.take_right(user, action, playable.session, actor=stage.alice.actor)
 
 
 def _deny(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        for action in (access.Action.REPLAY, access.Action.VIEW_CLASS):
+        for action in (REPLAY, VIEW_CLASS):
             access_services.deny_right(user, action, playable.session, actor=stage.alice.actor)
 
 
@@ -147,7 +148,7 @@ def _glass(stage: Stage, paths: list[str]) -> Case:
     User.objects.filter(pk=operator.pk).update(is_operator=True)
     operator.refresh_from_db()
     Authenticator.objects.create(user=operator, type=Authenticator.Type.TOTP, data={"secret": ""})
-    actions = {access.Action.VIEW_STUDIO, access.Action.VIEW_CLASS, access.Action.REPLAY}
+    actions = {VIEW_STUDIO, VIEW_CLASS, REPLAY}
     glass = access_services.open_break_glass(
         stage.studio, operator, actions, "a benchmark of revocation", 1, actor=operator.actor
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from control_plane.common.roles import Role
 from django.conf import settings
 from django.test import Client
 from nacl.public import PublicKey, SealedBox
@@ -20,9 +19,11 @@ from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.administration import services as studios
 from control_plane.common.actors import Actor
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import services as fleet
 from control_plane.fleet.models import Agent
+from control_plane.ingest.intents import INGEST_KEYS
 from control_plane.keys import vault
 from control_plane.recordings import services as recordings
 from control_plane.recordings.models import AgentRecording, AgentRecordingState, ClassSession, ClassState
@@ -131,7 +132,7 @@ def make_class(stage: Stage, *, length_s: int, stored_s: int, bytes_per_s: int) 
             kept = playable.segments.setdefault(tracks[camera_id], [])
             arrived = []
             with vault.release_keys(
-                Actor.agent(stage.agent.id, studio_id=stage.studio.id), vault.Purpose.INGEST, session
+                Actor.agent(stage.agent.id, studio_id=stage.studio.id), INGEST_KEYS, session
             ) as release:
                 for number in range(length_s // (FRAGMENT_S * PER_SEGMENT)):
                     stored = number * FRAGMENT_S * PER_SEGMENT < stored_s

@@ -13,29 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.conf import settings as configured
 from django.test import Client
 
 from control_plane.access import services as access_services
-from control_plane.access.access import Action
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.administration import services
 from control_plane.common.actors import Actor
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.keys.roots.file import create_root_key
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Membership, Room, Studio
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from shared.protocol.ids import new_id
 from tests.rigs.lax_s3 import LaxServer, lax_s3
 from tests.rigs.radosgw import S3Server, missing_programs
 from tests.rigs.radosgw import radosgw as running_radosgw
 
 SETUP = Actor.system("tests")
-FAMILY = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
+FAMILY = {VIEW_STUDIO, VIEW_CLASS, REPLAY}
 """What guardians may do in a studio of the fixture `family`."""
 
 

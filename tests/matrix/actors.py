@@ -8,18 +8,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from control_plane.common.roles import Role
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from control_plane.access.actions import Action
 from control_plane.access.decision import Held, Standing, Visit
 from control_plane.access.model_access import CLASS
 from control_plane.access.roles import effective
 from control_plane.access.services.api_keys import PREFIX
 from control_plane.accounts.models import User
 from control_plane.accounts.sessions import SEEN_AT, SIGNED_IN_AT
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from tests.control_plane.agent_client import AgentClient
 from tests.matrix.furniture import EVERYTHING, NARROW
 from tests.matrix.tenant import Tenant
@@ -52,7 +53,7 @@ class Asker:
     is_active: bool = True
     agent_of: str = ""
     token: Callable[[], str] | None = None
-    lends: frozenset[Action] | None = None
+    lends: frozenset[StudioPermission] | None = None
     """What a key of the API lends of its person's rights; None for those who come without a key."""
     is_spent: bool = False
     """A key that opens nothing any more."""
@@ -130,13 +131,13 @@ def make_askers(world: World) -> dict[str, Asker]:
             "granted",
             own.people["granted"],
             {"own": Role.PARTNER},
-            held={("own", "granted_class"): Held(Action.REPLAY, True, CLASS)},
+            held={("own", "granted_class"): Held(REPLAY, True, CLASS)},
         ),
         Asker(
             "denied",
             own.people["denied"],
             {"own": Role.VIEWER},
-            held={("own", "class"): Held(Action.VIEW_CLASS, False, CLASS)},
+            held={("own", "class"): Held(VIEW_CLASS, False, CLASS)},
         ),
         Asker("childless", own.people["childless"], {"own": Role.GUARDIAN}),
         Asker("factorless", other.people["factorless"], {"other": Role.ADMIN}, lacks_factor=True),

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from control_plane.access.actions import Action
 from control_plane.access.decision import judge
+from control_plane.access.permissions import MANAGE_POLICY, USE_API
+from control_plane.audit.permissions import VIEW_AUDIT
+from control_plane.common.permissions import StudioPermission
+from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
+from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
+from control_plane.recordings.permissions import VIEW_CLASS
+from control_plane.storage.permissions import MANAGE_STORAGE
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
 from tests.matrix.actors import Asker
 from tests.matrix.policy import AdminRule, Rule
 
@@ -12,21 +19,21 @@ SIGN_IN_PAGE, SIGN_IN_PROGRAM = 302, 401
 NOT_FOUND, FORBIDDEN, WRONG_METHOD, GONE = 404, 403, 405, 410
 
 VIEW_OF = {
-    "class_id": Action.VIEW_CLASS,
-    "room_id": Action.VIEW_STUDIO,
-    "pairing_id": Action.MANAGE_AGENTS,
-    "agent_id": Action.VIEW_AGENTS,
-    "membership_id": Action.MANAGE_PEOPLE,
-    "right_id": Action.MANAGE_PEOPLE,
-    "dancer_id": Action.VIEW_DANCERS,
-    "guardianship_id": Action.MANAGE_DANCERS,
-    "provider_id": Action.MANAGE_STUDIO,
-    "invitation_id": Action.MANAGE_PEOPLE,
-    "break_glass_id": Action.VIEW_AUDIT,
-    "member_id": Action.MANAGE_PEOPLE,
-    "key_id": Action.USE_API,
-    "alert_id": Action.MANAGE_POLICY,
-    "migration_id": Action.MANAGE_STORAGE,
+    "class_id": VIEW_CLASS,
+    "room_id": VIEW_STUDIO,
+    "pairing_id": MANAGE_AGENTS,
+    "agent_id": VIEW_AGENTS,
+    "membership_id": MANAGE_PEOPLE,
+    "right_id": MANAGE_PEOPLE,
+    "dancer_id": VIEW_DANCERS,
+    "guardianship_id": MANAGE_DANCERS,
+    "provider_id": MANAGE_STUDIO,
+    "invitation_id": MANAGE_PEOPLE,
+    "break_glass_id": VIEW_AUDIT,
+    "member_id": MANAGE_PEOPLE,
+    "key_id": USE_API,
+    "alert_id": MANAGE_POLICY,
+    "migration_id": MANAGE_STORAGE,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 
@@ -64,7 +71,7 @@ class Target:
     class_key: str = ""
 
 
-def may(asker: Asker, action: Action, target: Target, *, on_class: bool) -> bool:
+def may(asker: Asker, action: StudioPermission, target: Target, *, on_class: bool) -> bool:
     """Says whether the asker may do `action`: the product's own rule, over what the matrix knows of the asker.
 
     Args:
@@ -123,7 +130,7 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
     if rule.visit and asker.visits == target.studio:
         return rule.visit
     on_class = thing == "class_id"
-    lacks = rule.right != "" and not may(asker, Action(rule.right), target, on_class=on_class)
+    lacks = rule.right != "" and not may(asker, StudioPermission.named(rule.right), target, on_class=on_class)
     if rule.or_visitor and asker.visits == target.studio:
         lacks = False
     if thing == "dancer_id" or rule.or_own:
@@ -149,7 +156,7 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
 
 def _may_not_use_a_key(asker: Asker, tenant: str) -> bool:
     here = Target(tenant, State.PRESENT)
-    return asker.lends is not None and not may(asker, Action.USE_API, here, on_class=False)
+    return asker.lends is not None and not may(asker, USE_API, here, on_class=False)
 
 
 def unlisted(method: str) -> frozenset[int]:
@@ -177,8 +184,8 @@ def expected_admin(rule: AdminRule, page: str, method: str, asker: Asker, state:
     if asker.lacks_factor:
         return frozenset({302, WRONG_METHOD})
     here = Target(asker.administers, State.PRESENT)
-    may_view = rule.view != "nobody" and may(asker, Action(rule.view), here, on_class=False)
-    may_write = bool(rule.write) and may(asker, Action(rule.write), here, on_class=False)
+    may_view = rule.view != "nobody" and may(asker, StudioPermission.named(rule.view), here, on_class=False)
+    may_write = bool(rule.write) and may(asker, StudioPermission.named(rule.write), here, on_class=False)
     there = state is State.PRESENT
     match page:
         case "list":

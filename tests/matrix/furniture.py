@@ -5,19 +5,19 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from control_plane.common.roles import Role
 from django.test import Client
 from django.utils import timezone
 from msgspec.structs import replace
 
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey
+from control_plane.access.permissions import USE_API
 from control_plane.access.roles import DEFAULTS
 from control_plane.access.services.api_keys import PREFIX, make_api_key
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.administration.services.invitations import invite
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.models import Alert
 from control_plane.fleet import pairing
@@ -37,10 +37,12 @@ from control_plane.people.models import Dancer, Relation
 from control_plane.recordings import services as recordings
 from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.tenancy.models import Room
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
@@ -53,7 +55,7 @@ from tests.matrix.tenant import Tenant, word
 EVERYTHING = DEFAULTS[Role.ADMIN]
 
 
-NARROW = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.USE_API})
+NARROW = frozenset({VIEW_STUDIO, VIEW_CLASS, USE_API})
 
 
 def _fleet(tenant: Tenant) -> None:
@@ -236,8 +238,8 @@ def _rights(tenant: Tenant) -> None:
     with studio_scope(tenant.studio.id):
         granted = ClassSession.objects.get(pk=tenant.ids["granted_class"])
         denied = ClassSession.objects.get(pk=tenant.ids["class"])
-        right = access_services.give_right(tenant.people["granted"], Action.REPLAY, granted, actor=admin)
-        access_services.deny_right(tenant.people["denied"], Action.VIEW_CLASS, denied, actor=admin)
+        right = access_services.give_right(tenant.people["granted"], REPLAY, granted, actor=admin)
+        access_services.deny_right(tenant.people["denied"], VIEW_CLASS, denied, actor=admin)
         tenant.ids["right"] = right.id
 
 

@@ -9,14 +9,19 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import Model
 
-from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.permissions import USE_API
 from control_plane.audit.models import Entry
+from control_plane.audit.permissions import VIEW_AUDIT
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import studio_scope
 from control_plane.keys.models import StudioKey
 from control_plane.people.models import Dancer
+from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import VIEW_CLASS
 from control_plane.tenancy.models import Invitation, Membership
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
 from tests.matrix import routes
 from tests.matrix.actors import Asker
 from tests.matrix.calls import Call
@@ -29,7 +34,7 @@ CLASS_KEYS = ("class", "granted_class", "running")
 Rows = Callable[[Tenant, Asker], set[str]]
 
 
-def _may(asker: Asker, action: Action, class_key: str = "") -> bool:
+def _may(asker: Asker, action: StudioPermission, class_key: str = "") -> bool:
     target = Target("own", State.PRESENT, class_key)
     return may(asker, action, target, on_class=bool(class_key))
 
@@ -44,12 +49,12 @@ def _all_of(model: type[Model], **where: Any) -> Rows:
 
 
 def _classes(tenant: Tenant, asker: Asker) -> set[str]:
-    return {str(tenant.ids[key]) for key in CLASS_KEYS if _may(asker, Action.VIEW_CLASS, key)}
+    return {str(tenant.ids[key]) for key in CLASS_KEYS if _may(asker, VIEW_CLASS, key)}
 
 
 def _api_keys(tenant: Tenant, asker: Asker) -> set[str]:
     """All to who manages the studio, own ones to others; to a key that does not lend that, itself."""
-    if _may(asker, Action.MANAGE_STUDIO):
+    if _may(asker, MANAGE_STUDIO):
         return _all_of(ApiKey)(tenant, asker)
     if asker.token is None:
         return _all_of(ApiKey, user=asker.user)(tenant, asker)
@@ -69,16 +74,16 @@ def _log(tenant: Tenant, asker: Asker) -> set[str]:
         return {str(sequence) for sequence in Entry.objects.values_list("sequence", flat=True)}
 
 
-LISTS: dict[str, tuple[str, Action, Rows]] = {
-    "api:members": ("id", Action.MANAGE_PEOPLE, _all_of(Membership)),
-    "api:invitations": ("id", Action.MANAGE_PEOPLE, _all_of(Invitation)),
-    "api:rights": ("id", Action.MANAGE_PEOPLE, _all_of(ObjectRight)),
-    "api:who_can": ("user_id", Action.MANAGE_PEOPLE, _people),
-    "api:dancers": ("id", Action.VIEW_DANCERS, _all_of(Dancer, left_at=None)),
-    "api:classes": ("id", Action.VIEW_STUDIO, _classes),
-    "api:studio_keys": ("id", Action.MANAGE_STUDIO, _all_of(StudioKey)),
-    "api:api_keys": ("id", Action.USE_API, _api_keys),
-    "api:log": ("sequence", Action.VIEW_AUDIT, _log),
+LISTS: dict[str, tuple[str, StudioPermission, Rows]] = {
+    "api:members": ("id", MANAGE_PEOPLE, _all_of(Membership)),
+    "api:invitations": ("id", MANAGE_PEOPLE, _all_of(Invitation)),
+    "api:rights": ("id", MANAGE_PEOPLE, _all_of(ObjectRight)),
+    "api:who_can": ("user_id", MANAGE_PEOPLE, _people),
+    "api:dancers": ("id", VIEW_DANCERS, _all_of(Dancer, left_at=None)),
+    "api:classes": ("id", VIEW_STUDIO, _classes),
+    "api:studio_keys": ("id", MANAGE_STUDIO, _all_of(StudioKey)),
+    "api:api_keys": ("id", USE_API, _api_keys),
+    "api:log": ("sequence", VIEW_AUDIT, _log),
 }
 """Route -> the field that tells rows apart, the right that the list asks for, and the rows that are right."""
 NO_LISTS = {"api:studio", "api:signin", "api:roles", "api:usage"}
@@ -164,7 +169,7 @@ def test_the_page_of_classes_differs_by_role_as_the_list_does(desk: Desk, askers
             continue
         text = desk.ask(asker, "GET", Call(f"/studio/{tenant.slug}/classes/")).body.decode()
         shown = {key for key, title in titles.items() if title in text}
-        assert shown == {key for key in CLASS_KEYS if _may(asker, Action.VIEW_CLASS, key)}, asker.name
+        assert shown == {key for key in CLASS_KEYS if _may(asker, VIEW_CLASS, key)}, asker.name
 
 
 def _call(name: str, tenant: Tenant, query: str) -> Call:

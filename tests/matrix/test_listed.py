@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.access.access import Action
+from control_plane.common.permissions import StudioPermission
 from tests.matrix import routes
 from tests.matrix.policy import GROUPS, METHODS, Policy, read_policy
 from tests.matrix.tenant import tenant_tables
@@ -46,12 +46,12 @@ def test_the_table_uses_known_words_only() -> None:
         assert rule.kind in WHO, rule
         assert not set(rule.methods) - set(METHODS), rule
         assert not set(rule.writes) - set(GROUPS), rule
-        assert not rule.right or Action(rule.right), rule
+        assert not rule.right or StudioPermission.named(rule.right), rule
     seen = [(rule.address, method) for rule in POLICY.rules for method in rule.methods]
     assert len(seen) == len(set(seen)), "a method of an address stands there twice"
     for admin_rule in POLICY.admin.values():
-        assert admin_rule.view == "nobody" or Action(admin_rule.view)
-        assert not admin_rule.write or Action(admin_rule.write)
+        assert admin_rule.view == "nobody" or StudioPermission.named(admin_rule.view)
+        assert not admin_rule.write or StudioPermission.named(admin_rule.write)
         assert not admin_rule.verbs - {"add", "change", "remove", "audited"}
     for job in (*POLICY.tasks.values(), *POLICY.commands.values()):
         assert job.of in ("one", "each", "none"), job

@@ -11,33 +11,36 @@ from pathlib import Path
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from control_plane.common.roles import Role
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
+from control_plane.access.permissions import USE_API
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.administration import services as administration_services
 from control_plane.common.actors import Actor
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.identity.services import signin
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.shredding import shred_class
 from control_plane.tenancy.models import Membership
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from tests.matrix.furniture import furnish, lend_key
 from tests.matrix.passkey import registration
 from tests.matrix.tenant import PREFIXES, Tenant, tenant_tables, word
 
 SETUP = Actor.system("the matrix")
-GUARDIANS_MAY = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY})
-INSTRUCTORS_MAY = DEFAULTS[Role.INSTRUCTOR] | {Action.USE_API}
+GUARDIANS_MAY = frozenset({VIEW_STUDIO, VIEW_CLASS, REPLAY})
+INSTRUCTORS_MAY = DEFAULTS[Role.INSTRUCTOR] | {USE_API}
 ROLES_MAY = {Role.GUARDIAN: GUARDIANS_MAY, Role.INSTRUCTOR: INSTRUCTORS_MAY}
 """Guardians see their own dancers' classes here, and instructors make keys: as the roles come, they do not."""
-VISIT = frozenset({Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_AGENTS})
+VISIT = frozenset({VIEW_STUDIO, VIEW_CLASS, REPLAY, VIEW_AGENTS})
 """What the operator inside is let in for."""
 EXTRA = {
     "granted": Role.PARTNER,

@@ -164,8 +164,8 @@ ACCESS = (
         "a key of the API gives all that its person may",
         "access",
         _ACCESS,
-        "    return actor.scopes is None or action.value in actor.scopes",
-        "    return actor.scopes is None or bool(action.value)",
+        "    return actor.scopes is None or action in actor.scopes",
+        "    return actor.scopes is None or bool(action)",
         (route("api/v1/studios/<slug:slug>/dancers/"),),
     ),
     Sabotage(

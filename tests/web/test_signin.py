@@ -8,7 +8,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axe_playwright_python.sync_playwright import Axe
-from control_plane.common.roles import Role
 from django.core.cache import cache
 from playwright.sync_api import Page
 
@@ -16,6 +15,7 @@ from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.administration.services.invitations import invite
+from control_plane.common.roles import Role
 from control_plane.identity.models import ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_signin_policy
 from tests.control_plane.conftest import SETUP

@@ -10,18 +10,20 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.access.actions import ALWAYS_LENT, Action
+from control_plane.access.audit_events import API_KEY_MADE, API_KEY_REVOKED
 from control_plane.access.models import ApiKey
-from control_plane.access.roles import MACHINE_ACTIONS, missing_needs
+from control_plane.access.permissions import USE_API
+from control_plane.access.roles import ALWAYS_LENT, MACHINE_ACTIONS, missing_needs
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.saving import check
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 from shared.protocol.errors import Code
 
 PREFIX = "3dk_"
@@ -33,7 +35,7 @@ _JOB = "api_key:"
 
 
 def make_api_key(
-    studio: Studio, *, name: str, actions: Iterable[Action], expires_at: datetime, actor: Actor
+    studio: Studio, *, name: str, actions: Iterable[StudioPermission], expires_at: datetime, actor: Actor
 ) -> tuple[ApiKey, str]:
     """Makes a key that lends `actions` of the actor's own rights; returns it with its secret, which is shown once.
 
@@ -43,7 +45,7 @@ def make_api_key(
         Forbidden, NotFound: the actor may not use the API, or is no person at a keyboard.
         TooManyRequests: too many were made within an hour.
     """
-    chosen = frozenset(Action(action) for action in actions)
+    chosen = frozenset(StudioPermission.named(action) for action in actions)
     wanted = chosen | ALWAYS_LENT
     if actor.kind is not ActorKind.USER or actor.id is None or actor.scopes is not None:
         raise Forbidden("Only a signed-in person can create an API key.", code=Code.KEY_NOT_ENOUGH)
@@ -52,8 +54,8 @@ def make_api_key(
     _check(wanted, expires_at)
     secret = PREFIX + secrets.token_urlsafe(32)
     with studio_scope(studio.id):
-        access.require(actor, Action.USE_API, studio)
-        require_rate(Act.API_KEY_MADE, actor=actor)
+        access.require(actor, USE_API, studio)
+        require_rate(API_KEY_MADE, actor=actor)
         if ApiKey.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).count() >= MOST_KEYS:
             raise Conflict(f"There are {MOST_KEYS} API keys in use. Revoke one first.")
         key = ApiKey(
@@ -62,13 +64,13 @@ def make_api_key(
             name=name.strip(),
             shown=secret[:10],
             secret_sha256=_hash(secret),
-            actions=[action.value for action in Action if action in wanted],
+            actions=[action for action in StudioPermission.all() if action in wanted],
             expires_at=expires_at,
         )
         check(key)
         key.save(force_insert=True)
         details = {"user": str(key.user_id), "actions": key.actions, "until": expires_at.isoformat()}
-        record_for(Act.API_KEY_MADE, key, actor=actor, details=details)
+        record_for(API_KEY_MADE, key, actor=actor, details=details)
     return key, secret
 
 
@@ -84,7 +86,7 @@ def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
         if not keys_of(actor, key.studio).filter(pk=key.pk).exists():
             raise NotFound
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            record_for(Act.API_KEY_REVOKED, key, actor=actor, details={"user": str(key.user_id)})
+            record_for(API_KEY_REVOKED, key, actor=actor, details={"user": str(key.user_id)})
 
 
 def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
@@ -92,7 +94,7 @@ def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
     found: QuerySet[ApiKey] = ApiKey.objects.all()
     if actor.kind is not ActorKind.USER or actor.id is None:
         return found.none()
-    if access.can(actor, Action.MANAGE_STUDIO, studio):
+    if access.can(actor, MANAGE_STUDIO, studio):
         return found
     mine = found.filter(user_id=actor.id)
     return mine if actor.scopes is None else mine.filter(pk=actor.job.removeprefix(_JOB))
@@ -121,7 +123,7 @@ def actor_of(key: ApiKey) -> Actor:
     )
 
 
-def _check(wanted: frozenset[Action], expires_at: datetime) -> None:
+def _check(wanted: frozenset[StudioPermission], expires_at: datetime) -> None:
     if wanted & MACHINE_ACTIONS:
         raise BadRequest("actions: boxes and the platform itself have rights of their own.")
     if found := missing_needs(wanted):

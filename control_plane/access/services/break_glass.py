@@ -10,19 +10,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from control_plane.access import access, sources
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import BREAK_GLASS_CLOSED, BREAK_GLASS_OPENED
 from control_plane.access.models import BREAK_GLASS_LIMIT, REASON_LENGTH, BreakGlass
-from control_plane.access.roles import BREAK_GLASS_ACTIONS, MEANINGS, missing_needs
+from control_plane.access.roles import BREAK_GLASS_ACTIONS, missing_needs
 from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 from control_plane.tenancy.selectors import members
 
 SHORTEST_REASON = 20
@@ -30,7 +32,13 @@ MOST_HOURS = int(BREAK_GLASS_LIMIT.total_seconds() // 3600)
 
 
 def open_break_glass(
-    studio: Studio, operator: User, actions: Iterable[Action], reason: str, hours: float, *, actor: Actor
+    studio: Studio,
+    operator: User,
+    actions: Iterable[StudioPermission],
+    reason: str,
+    hours: float,
+    *,
+    actor: Actor,
 ) -> BreakGlass:
     """Lets an operator into a studio for exactly `actions`, for `hours` (above 0, at most `MOST_HOURS`).
 
@@ -42,24 +50,24 @@ def open_break_glass(
         BadRequest: no such actions, hours or reason.
         TooManyRequests: it was opened too often within an hour.
     """
-    wanted = frozenset(Action(action) for action in actions)
+    wanted = frozenset(StudioPermission.named(action) for action in actions)
     reason = " ".join(reason.split())
     if actor.kind is not ActorKind.USER or actor.id != operator.id:
         raise NotFound
     with studio_scope(studio.id):
         _require_operator(operator)
-        require_rate(Act.BREAK_GLASS_OPENED, actor=actor)
+        require_rate(BREAK_GLASS_OPENED, actor=actor)
         _check(wanted, reason, hours)
         glass = BreakGlass(
             studio=studio,
             operator=operator,
-            actions=[action.value for action in Action if action in wanted],
+            actions=[action for action in StudioPermission.all() if action in wanted],
             reason=reason,
             ends_at=timezone.now() + timedelta(hours=hours),
         )
         glass.save(force_insert=True)
         _record_in_both_chains(
-            Act.BREAK_GLASS_OPENED,
+            BREAK_GLASS_OPENED,
             glass,
             actor,
             {"operator": str(operator.id), "actions": glass.actions, "ends_at": glass.ends_at.isoformat()},
@@ -79,12 +87,12 @@ def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
     with studio_scope(glass.studio_id):
         own = actor.kind is ActorKind.USER and actor.id == glass.operator_id
         if not own and actor.kind is not ActorKind.SYSTEM:
-            access.require(actor, Action.MANAGE_PEOPLE, glass)
+            access.require(actor, MANAGE_PEOPLE, glass)
         now = timezone.now()
         still_open = BreakGlass.objects.filter(pk=glass.pk, closed_at__isnull=True, ends_at__gt=now)
         # Of two who close it, one does, and is on record for it.
         if still_open.update(closed_at=now, closed_by=actor.id) == 1:
-            _record_in_both_chains(Act.BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
+            _record_in_both_chains(BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
         found: BreakGlass = BreakGlass.objects.get(pk=glass.pk)
     return found
 
@@ -99,10 +107,10 @@ def _require_operator(operator: User) -> None:
         )
 
 
-def _check(actions: frozenset[Action], reason: str, hours: float) -> None:
+def _check(actions: frozenset[StudioPermission], reason: str, hours: float) -> None:
     if not actions:
         raise BadRequest("actions: say at least one.")
-    if beyond := [action.value for action in Action if action in actions - BREAK_GLASS_ACTIONS]:
+    if beyond := [action for action in StudioPermission.all() if action in actions - BREAK_GLASS_ACTIONS]:
         raise BadRequest(f"actions: support cannot be let in for {', '.join(beyond)}.")
     if found := missing_needs(actions):
         raise BadRequest("actions: " + " ".join(found))
@@ -114,7 +122,9 @@ def _check(actions: frozenset[Action], reason: str, hours: float) -> None:
         )
 
 
-def _record_in_both_chains(act: Act, glass: BreakGlass, actor: Actor, details: dict[str, object]) -> None:
+def _record_in_both_chains(
+    act: AuditEvent, glass: BreakGlass, actor: Actor, details: dict[str, object]
+) -> None:
     for studio_id in (glass.studio_id, None):
         # The platform's chain has to say where; the studio's own goes without saying.
         more = {} if studio_id else {"studio": str(glass.studio_id)}
@@ -138,7 +148,7 @@ def _tell_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
         f"    {glass.reason}",
         "",
         f"It ends at {end:%H:%M on %d %B %Y} ({studio.time_zone}). Until then the operator may:",
-        *[f"  - {MEANINGS[Action(value)]}" for value in glass.actions],
+        *[f"  - {StudioPermission.named(value).meaning}" for value in glass.actions],
         "",
         "Your audit log lists each page that the operator opens. To end the access now, open your studio:",
         f"{settings.PUBLIC_URL}/studio/{studio.slug}/",

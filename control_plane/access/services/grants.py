@@ -7,16 +7,16 @@ from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.access import access, facts, roles
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import DENIAL_GIVEN, DENIAL_LIFTED, GRANT_GIVEN, GRANT_TAKEN
 from control_plane.access.member_permissions import lock_people
 from control_plane.access.model_access import studio_of
 from control_plane.access.models import REASON_LENGTH, Effect, ObjectRight
 from control_plane.access.object_permissions import permission_for
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
@@ -24,7 +24,13 @@ from control_plane.tenancy.selectors import members
 
 
 def give_right(
-    user: User, action: Action, obj: Model, *, actor: Actor, until: datetime | None = None, reason: str = ""
+    user: User,
+    action: StudioPermission,
+    obj: Model,
+    *,
+    actor: Actor,
+    until: datetime | None = None,
+    reason: str = "",
 ) -> ObjectRight:
     """Gives a member a right on one class, room or the studio, beside the role's, until `until` (None: no end).
 
@@ -41,7 +47,13 @@ def give_right(
 
 
 def deny_right(
-    user: User, action: Action, obj: Model, *, actor: Actor, until: datetime | None = None, reason: str = ""
+    user: User,
+    action: StudioPermission,
+    obj: Model,
+    *,
+    actor: Actor,
+    until: datetime | None = None,
+    reason: str = "",
 ) -> ObjectRight:
     """Denies a member an action on one thing and what belongs to it, whatever the role or a right says.
 
@@ -52,7 +64,7 @@ def deny_right(
 
 
 def take_right(
-    user: User, action: Action, obj: Model, *, actor: Actor, effect: Effect = Effect.ALLOW
+    user: User, action: StudioPermission, obj: Model, *, actor: Actor, effect: Effect = Effect.ALLOW
 ) -> None:
     """Takes a right on one thing back, or (`effect`) lifts a denial; where there is none, all is well.
 
@@ -67,8 +79,8 @@ def take_right(
             user=user, permission=permission, object_pk=str(obj.pk), effect=effect
         )
         rights.delete()
-        act = Act.GRANT_TAKEN if effect == Effect.ALLOW else Act.DENIAL_LIFTED
-        record_for(act, obj, actor=actor, details={"user": str(user.id), "right": action.value})
+        act = GRANT_TAKEN if effect == Effect.ALLOW else DENIAL_LIFTED
+        record_for(act, obj, actor=actor, details={"user": str(user.id), "right": action})
 
 
 def take_back(right: ObjectRight, *, actor: Actor) -> None:
@@ -81,21 +93,21 @@ def take_back(right: ObjectRight, *, actor: Actor) -> None:
         lock_people(actor, right)
         label, action = facts.right_on(right)
         ObjectRight.objects.filter(pk=right.pk).delete()
-        act = Act.GRANT_TAKEN if right.effect == Effect.ALLOW else Act.DENIAL_LIFTED
+        act = GRANT_TAKEN if right.effect == Effect.ALLOW else DENIAL_LIFTED
         record(
             act,
             actor=actor,
             studio_id=right.studio_id,
             object_type=label,
             object_id=right.object_pk,
-            details={"user": str(right.user_id), "right": action.value if action else ""},
+            details={"user": str(right.user_id), "right": action or ""},
         )
 
 
 def _put(
     effect: Effect,
     user: User,
-    action: Action,
+    action: StudioPermission,
     obj: Model,
     *,
     actor: Actor,
@@ -106,7 +118,7 @@ def _put(
     with studio_scope(studio_id):
         # Under the lock: somebody who is being removed is a member no longer, or loses this right with the rest.
         lock_people(actor, obj)
-        act = Act.GRANT_GIVEN if effect == Effect.ALLOW else Act.DENIAL_GIVEN
+        act = GRANT_GIVEN if effect == Effect.ALLOW else DENIAL_GIVEN
         require_rate(act, actor=actor)
         if effect == Effect.ALLOW:
             access.require_lent(actor, [action])
@@ -131,7 +143,7 @@ def _put(
         )
         details = {
             "user": str(user.id),
-            "right": action.value,
+            "right": action,
             "until": until.isoformat() if until else None,
             "reason": reason,
         }
@@ -141,9 +153,15 @@ def _put(
 
 
 def _check(
-    effect: Effect, role: Role, action: Action, obj: Model, until: datetime | None, now: datetime, reason: str
+    effect: Effect,
+    role: Role,
+    action: StudioPermission,
+    obj: Model,
+    until: datetime | None,
+    now: datetime,
+    reason: str,
 ) -> None:
-    words = action.value.replace("_", " ")
+    words = action.replace("_", " ")
     if action not in roles.RIGHTS_ON.get(obj._meta.label, frozenset()):
         raise BadRequest(
             f"{words} cannot be given or denied on a single {obj._meta.verbose_name}; a role decides it."

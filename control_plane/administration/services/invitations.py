@@ -24,7 +24,6 @@ from control_plane.accounts.services import (
 )
 from control_plane.administration.services.members import join
 from control_plane.administration.services.signin_links import is_limited_to
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
@@ -34,6 +33,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import require_quota
 from control_plane.plans.rate_limits import require_rate, require_unproven_rate
+from control_plane.tenancy.audit_events import INVITATION_ACCEPTED, INVITATION_REVOKED, INVITATION_SENT
 from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Invitation, Membership, Studio
 from control_plane.tenancy.selectors import invitation_of
@@ -76,7 +76,7 @@ def invite(
     with studio_scope(studio.id):
         require_people(actor, studio)
         require_rank(actor, studio.id, role)
-        require_rate(Act.INVITATION_SENT, actor=actor)
+        require_rate(INVITATION_SENT, actor=actor)
         if Membership.objects.filter(user__email=address).exists():
             raise Conflict("A person with this address is a member already.")
         if Invitation.objects.filter(accepted_at=None, revoked_at=None).count() >= OPEN_LIMIT:
@@ -105,7 +105,7 @@ def send_again(invitation: Invitation, *, actor: Actor) -> Offer:
     """
     with studio_scope(invitation.studio_id):
         require_people(actor, invitation)
-        require_rate(Act.INVITATION_SENT, actor=actor)
+        require_rate(INVITATION_SENT, actor=actor)
         row: Invitation = Invitation.objects.select_for_update().get(pk=invitation.pk)
         if not row.is_pending:
             raise Conflict("This invitation has been accepted or revoked.")
@@ -129,7 +129,7 @@ def revoke(invitation: Invitation, *, actor: Actor) -> None:
         pending = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
         if not pending.update(revoked_at=timezone.now()):
             raise Conflict("This invitation has been accepted or revoked.")
-        record_for(Act.INVITATION_REVOKED, invitation, actor=actor, details={"role": str(invitation.role)})
+        record_for(INVITATION_REVOKED, invitation, actor=actor, details={"role": str(invitation.role)})
 
 
 def accept(token: str, *, user: User | None, session_key: str | None = None) -> User:
@@ -167,7 +167,7 @@ def accept(token: str, *, user: User | None, session_key: str | None = None) -> 
                 ends_at=found.membership_ends_at,
                 keep_key=session_key if user is not None else None,
             )
-        record_for(Act.INVITATION_ACCEPTED, found, actor=person.actor, details={"role": str(found.role)})
+        record_for(INVITATION_ACCEPTED, found, actor=person.actor, details={"role": str(found.role)})
     return person
 
 
@@ -209,7 +209,7 @@ def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
         invitation.sent_at = None
     invitation.save(update_fields=["sent_at"])
     details = {"role": str(invitation.role), "by_mail": by_mail}
-    record_for(Act.INVITATION_SENT, invitation, actor=actor, details=details)
+    record_for(INVITATION_SENT, invitation, actor=actor, details=details)
     return Offer(invitation, "" if by_mail else link)
 
 

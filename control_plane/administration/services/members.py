@@ -15,7 +15,7 @@ from control_plane.accounts.services import (
     lock_account,
 )
 from control_plane.administration.services.notices import tell_member
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -25,6 +25,13 @@ from control_plane.common.scoping import studio_scope
 from control_plane.people.services import end_guardianships_of
 from control_plane.plans.models import Limit
 from control_plane.plans.quotas import require_quota
+from control_plane.tenancy.audit_events import (
+    MEMBER_ADDED,
+    MEMBER_CHANGED,
+    MEMBER_LEFT,
+    MEMBER_REMOVED,
+    MEMBER_SESSIONS_ENDED,
+)
 from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members, studios_of_account
@@ -75,8 +82,8 @@ def change_role(membership: Membership, role: Role, *, actor: Actor) -> Membersh
         locked.role = role
         locked.save(update_fields=["role"])
         details = {"user": str(locked.user_id), "from": str(before), "to": Role(role).value}
-        record_for(Act.MEMBER_CHANGED, locked, actor=actor, details=details)
-        tell_member(locked, Act.MEMBER_CHANGED, actor=actor)
+        record_for(MEMBER_CHANGED, locked, actor=actor, details=details)
+        tell_member(locked, MEMBER_CHANGED, actor=actor)
     membership.role = locked.role
     return membership
 
@@ -121,8 +128,8 @@ def remove_member(membership: Membership, *, actor: Actor) -> None:
     with studio_scope(membership.studio_id):
         locked = _lock_member(membership, actor)
         _require_other_admin(locked, None)
-        _end_membership(locked, Act.MEMBER_REMOVED, actor)
-        tell_member(locked, Act.MEMBER_REMOVED, actor=actor)
+        _end_membership(locked, MEMBER_REMOVED, actor)
+        tell_member(locked, MEMBER_REMOVED, actor=actor)
 
 
 def leave_studio(membership: Membership, *, actor: Actor) -> None:
@@ -141,7 +148,7 @@ def leave_studio(membership: Membership, *, actor: Actor) -> None:
         if actor.scopes is not None:
             raise Forbidden("An API key cannot leave a studio for its person.", code=Code.KEY_NOT_ENOUGH)
         _require_other_admin(mine, None)
-        _end_membership(mine, Act.MEMBER_LEFT, actor)
+        _end_membership(mine, MEMBER_LEFT, actor)
 
 
 def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
@@ -161,8 +168,8 @@ def end_member_sessions(membership: Membership, *, actor: Actor) -> None:
             # Otherwise the holder of a session could set a first password and sign in with it. If the account belongs to
             # other studios too, this studio must not decide who may set its password.
             forbid_first_credential(locked.user)
-        record_for(Act.MEMBER_SESSIONS_ENDED, locked, actor=actor, details={"user": str(locked.user_id)})
-        tell_member(locked, Act.MEMBER_SESSIONS_ENDED, actor=actor)
+        record_for(MEMBER_SESSIONS_ENDED, locked, actor=actor, details={"user": str(locked.user_id)})
+        tell_member(locked, MEMBER_SESSIONS_ENDED, actor=actor)
 
 
 def join(
@@ -194,7 +201,7 @@ def join(
     if lacks_own_signin(lock_account(user)):
         end_other_sessions(user, keep_key=keep_key, actor=JOB)
     record_for(
-        Act.MEMBER_ADDED,
+        MEMBER_ADDED,
         membership,
         actor=actor,
         details={
@@ -214,7 +221,7 @@ def _lock_member(membership: Membership, actor: Actor) -> Membership:
     return found
 
 
-def _end_membership(membership: Membership, act: Act, actor: Actor) -> None:
+def _end_membership(membership: Membership, act: AuditEvent, actor: Actor) -> None:
     """Deletes a membership and everything that depends on it in the studio. The caller holds the studio's lock."""
     user_id = membership.user_id
     Membership.objects.filter(pk=membership.pk).delete()
@@ -230,7 +237,7 @@ def _set_end(membership: Membership, ends_at: datetime | None, actor: Actor) -> 
     membership.ends_at = ends_at
     membership.save(update_fields=["ends_at"])
     details = {"user": str(membership.user_id), "ends_at": ends_at.isoformat() if ends_at else None}
-    record_for(Act.MEMBER_CHANGED, membership, actor=actor, details=details)
+    record_for(MEMBER_CHANGED, membership, actor=actor, details=details)
 
 
 def _check_end(role: Role, ends_at: datetime | None) -> None:

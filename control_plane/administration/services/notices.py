@@ -8,22 +8,23 @@ from django.db import transaction
 from django.utils import timezone
 
 from control_plane.accounts import mail
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.roles import Role
 from control_plane.plans.rate_limits import may_mail
+from control_plane.tenancy.audit_events import MEMBER_CHANGED, MEMBER_REMOVED, MEMBER_SESSIONS_ENDED
 from control_plane.tenancy.models import Membership, Studio
 from control_plane.tenancy.selectors import members
 
 TEMPLATE = "administration/mail/membership.txt"
 SUBJECTS = {
-    Act.MEMBER_CHANGED: "Your role in {studio} was changed",
-    Act.MEMBER_SESSIONS_ENDED: "Your sessions in {studio} were ended",
-    Act.MEMBER_REMOVED: "You no longer belong to {studio}",
+    MEMBER_CHANGED: "Your role in {studio} was changed",
+    MEMBER_SESSIONS_ENDED: "Your sessions in {studio} were ended",
+    MEMBER_REMOVED: "You no longer belong to {studio}",
 }
 
 
-def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
+def tell_member(membership: Membership, act: AuditEvent, *, actor: Actor) -> None:
     """Mails a member about an admin's change, after this transaction commits. Call it after the audit event.
 
     Not for the person's own changes, nor for those of provider groups and jobs. A mail server that is down undoes
@@ -35,7 +36,7 @@ def tell_member(membership: Membership, act: Act, *, actor: Actor) -> None:
         return
     studio = membership.studio
     context: dict[str, object] = {
-        "act": act.value,
+        "act": act,
         "studio": studio.name,
         "role": membership.get_role_display(),
         "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/classes/",

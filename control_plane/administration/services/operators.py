@@ -17,14 +17,15 @@ from control_plane.accounts.services import (
     has_proven_address,
     lock_account,
 )
+from control_plane.administration.audit_events import OPERATOR_ENDED, OPERATOR_MADE
 from control_plane.administration.services.invitations import Offer, invite
 from control_plane.administration.services.studios import create_studio
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record, record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden
 from control_plane.common.roles import Role
 from control_plane.common.scoping import user_scope
+from control_plane.tenancy.audit_events import STUDIO_CREATED
 
 JOB = Actor.system("administration.operators")
 
@@ -58,7 +59,7 @@ def make_operator(address: str, *, actor: Actor, display_name: str = "") -> User
         end_other_sessions(user, keep_key=None, actor=actor)
         # A studio's admin may have made a link while the account was still limited to that studio.
         end_signin_links(user)
-        record_for(Act.OPERATOR_MADE, user, actor=actor)
+        record_for(OPERATOR_MADE, user, actor=actor)
     return user
 
 
@@ -71,7 +72,7 @@ def end_operator(user: User, *, actor: Actor) -> None:
     _require_platform(actor)
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_operator=True).update(is_operator=False):
-            record_for(Act.OPERATOR_ENDED, user, actor=actor)
+            record_for(OPERATOR_ENDED, user, actor=actor)
     user.is_operator = False
     # Break-glass access does not count without the operator flag, but it must not revive if the person becomes an
     # operator again. One transaction each, because an audit event locks its studio's chain until the commit.
@@ -99,7 +100,7 @@ def create_studio_with_invitation(
         offer = invite(studio, admin_address, Role.ADMIN, actor=JOB)
         # The studio's own chain names the platform; the platform's chain names the operator.
         record(
-            Act.STUDIO_CREATED,
+            STUDIO_CREATED,
             actor=operator.actor,
             studio_id=None,
             object_type="tenancy.Studio",

@@ -13,12 +13,12 @@ from control_plane.access.member_permissions import lock_people
 from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link, end_signin_links, lock_account
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.audit_events import MEMBER_LINK_MADE
 from control_plane.tenancy.models import Membership
 from control_plane.tenancy.selectors import members, studios_of_account
 from shared.protocol.errors import Code
@@ -52,13 +52,13 @@ def create_member_link(membership: Membership, *, actor: Actor) -> str:
             raise Conflict(
                 "This server sends mail: the person can choose “Forgot your password?” on the sign-in page."
             )
-        require_rate(Act.MEMBER_LINK_MADE, actor=actor)
+        require_rate(MEMBER_LINK_MADE, actor=actor)
         # Held until commit: a transaction that gives the account a password meanwhile waits, then deletes this link.
         if not is_limited_to(lock_account(member.user), studios=frozenset({member.studio_id})):
             raise Conflict(REFUSED)
         end_signin_links(member.user)
         link = create_signin_link(member.user, actor=actor)
-        record_for(Act.MEMBER_LINK_MADE, member, actor=actor, details={"user": str(member.user_id)})
+        record_for(MEMBER_LINK_MADE, member, actor=actor, details={"user": str(member.user_id)})
     return link
 
 

@@ -3,7 +3,6 @@
 from control_plane.access import access
 from control_plane.accounts.models import User
 from control_plane.administration.services.members import join
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
@@ -14,7 +13,9 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.services.generations import record_key
 from control_plane.plans.rate_limits import require_rate
+from control_plane.tenancy.audit_events import ROOM_CHANGED, ROOM_CREATED, STUDIO_CHANGED, STUDIO_CREATED
 from control_plane.tenancy.models import Room, Studio
+from control_plane.tenancy.permissions import MANAGE_ROOMS, MANAGE_STUDIO
 
 STUDIO_FIELDS = frozenset({"name", "time_zone", "accent"})
 
@@ -38,7 +39,7 @@ def create_studio(
         save_new(studio, f"There is already a studio at {slug!r}.")
         key = keyring.new_generation(studio)
         key.save()
-        record_for(Act.STUDIO_CREATED, studio, actor=actor)
+        record_for(STUDIO_CREATED, studio, actor=actor)
         record_key(key, actor)
         if admin is not None:
             join(studio, admin, Role.ADMIN, actor)
@@ -56,12 +57,12 @@ def change_studio(studio: Studio, *, actor: Actor, **values: str) -> Studio:
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        access.require(actor, MANAGE_STUDIO, studio)
         for name, value in values.items():
             setattr(studio, name, value)
         check(studio)
         studio.save(update_fields=sorted(values))
-        record_for(Act.STUDIO_CHANGED, studio, actor=actor, details={"fields": sorted(values)})
+        record_for(STUDIO_CHANGED, studio, actor=actor, details={"fields": sorted(values)})
     return studio
 
 
@@ -76,10 +77,10 @@ def create_room(studio: Studio, *, name: str, actor: Actor) -> Room:
     """
     room = Room(studio=studio, name=clean_name(name))
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_ROOMS, studio)
-        require_rate(Act.ROOM_CREATED, actor=actor)
+        access.require(actor, MANAGE_ROOMS, studio)
+        require_rate(ROOM_CREATED, actor=actor)
         save_new(room, f"There is already a room called {name!r}.")
-        record_for(Act.ROOM_CREATED, room, actor=actor)
+        record_for(ROOM_CREATED, room, actor=actor)
     return room
 
 
@@ -92,11 +93,11 @@ def rename_room(room: Room, *, name: str, actor: Actor) -> Room:
         NotFound, Forbidden: `actor` may not manage rooms.
     """
     with studio_scope(room.studio_id):
-        access.require(actor, access.Action.MANAGE_ROOMS, room)
+        access.require(actor, MANAGE_ROOMS, room)
         room.name = clean_name(name)
         check(room)
         save_unless_taken(
             lambda: room.save(update_fields=["name"]), f"There is already a room called {name!r}."
         )
-        record_for(Act.ROOM_CHANGED, room, actor=actor, details={"fields": ["name"]})
+        record_for(ROOM_CHANGED, room, actor=actor, details={"fields": ["name"]})
     return room

@@ -9,36 +9,36 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.access import access, services
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import ACCESS_READ, PEOPLE_LISTED
 from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.reads import note_read
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.api import shapes
 from control_plane.api.resource import PAGE_PARAMETERS, Resource, get_or_404, validated
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.recordings.models import ClassSession
 from control_plane.tenancy.models import Room
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 THINGS: dict[str, type[Model]] = {"class": ClassSession, "room": Room}
 """Kinds of objects, besides `studio`: the studio as a whole."""
-_PEOPLES = [action for action in Action if action in DEFAULTS[Role.ADMIN]]
+_PEOPLES = [action for action in StudioPermission.all() if action in DEFAULTS[Role.ADMIN]]
 
 
 class RoleForm(serializers.Serializer[Any]):
     """The permissions of a role."""
 
-    actions = serializers.ListField(
-        child=serializers.ChoiceField(choices=[action.value for action in _PEOPLES]), max_length=len(_PEOPLES)
-    )
+    actions = serializers.ListField(child=serializers.ChoiceField(choices=_PEOPLES), max_length=len(_PEOPLES))
 
 
 class RoleTable(Resource):
     """The role table."""
 
-    needs = Action.MANAGE_POLICY
+    needs = MANAGE_POLICY
 
     def get(self, request: Request, slug: str) -> Response:
         """Returns every role with its permissions, and every permission with its meaning."""
@@ -50,13 +50,13 @@ class RoleTable(Resource):
 class RoleRow(Resource):
     """One role."""
 
-    needs = Action.MANAGE_POLICY
+    needs = MANAGE_POLICY
 
     def put(self, request: Request, slug: str, role: str) -> Response:
         """Replaces the permissions of a role."""
         name, wanted = _role(role), self.validated_body(RoleForm)["actions"]
         now = services.set_role_actions(
-            self.studio, name, [Action(action) for action in wanted], actor=self.actor
+            self.studio, name, [StudioPermission.named(action) for action in wanted], actor=self.actor
         )
         return Response(shapes.role(name, shapes.actions(now)))
 
@@ -71,7 +71,7 @@ class RightForm(serializers.Serializer[Any]):
 
     user_id = serializers.UUIDField()
     effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.ALLOW)
-    action = serializers.ChoiceField(choices=[action.value for action in _PEOPLES])
+    action = serializers.ChoiceField(choices=_PEOPLES)
     thing = serializers.ChoiceField(choices=["studio", *THINGS])
     thing_id = serializers.UUIDField(required=False)
     until = serializers.DateTimeField(allow_null=True, required=False)
@@ -81,14 +81,14 @@ class RightForm(serializers.Serializer[Any]):
 class Rights(Resource):
     """Grants and denials on single objects."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first; `?user_id=` filters by person."""
         found = access.visible(self.actor, ObjectRight).select_related("permission", "content_type")
         if "user_id" in request.query_params:
             found = found.filter(user_id=_uuid(request, "user_id"))
-        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
+        note_read(PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("-given_at", "pk"), shapes.right)
 
     def post(self, request: Request, slug: str) -> Response:
@@ -98,7 +98,7 @@ class Rights(Resource):
         put = services.give_right if values["effect"] == Effect.ALLOW else services.deny_right
         row = put(
             person,
-            Action(values["action"]),
+            StudioPermission.named(values["action"]),
             self.thing(values["thing"], values.get("thing_id")),
             actor=self.actor,
             until=values.get("until"),
@@ -122,7 +122,7 @@ class Rights(Resource):
 class Right(Resource):
     """One grant or denial."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def delete(self, request: Request, slug: str, right_id: UUID) -> Response:
         """Revokes it."""
@@ -135,7 +135,7 @@ class AccessQueryForm(serializers.Serializer[Any]):
 
     thing = serializers.ChoiceField(choices=["studio", *THINGS])
     thing_id = serializers.UUIDField(required=False)
-    action = serializers.ChoiceField(choices=[action.value for action in _PEOPLES])
+    action = serializers.ChoiceField(choices=_PEOPLES)
 
 
 class WhoCan(Rights):
@@ -149,11 +149,13 @@ class WhoCan(Rights):
         given = {name: value for name, value in request.query_params.items() if name not in PAGE_PARAMETERS}
         asked = validated(AccessQueryForm, given)
         thing = self.thing(asked["thing"], asked.get("thing_id"))
-        note_read(Act.ACCESS_READ, thing, actor=self.actor)
+        note_read(ACCESS_READ, thing, actor=self.actor)
         people = [
             {"user_id": str(user.id), "name": user.display_name, "email": user.email}
             | shapes.decision(answer)
-            for user, answer in access.who_can(Action(asked["action"]), thing, after=offset, most=limit)
+            for user, answer in access.who_can(
+                StudioPermission.named(asked["action"]), thing, after=offset, most=limit
+            )
         ]
         return Response({"offset": offset, "items": people})
 

@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.access import access
-from control_plane.access.actions import Action
 from control_plane.access.reads import note_read
 from control_plane.accounts.models import User
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, get_or_404
-from control_plane.audit.catalogue import Action as Act
 from control_plane.people import services
+from control_plane.people.audit_events import DANCER_OPENED, DANCERS_LISTED
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.tenancy.models import Membership
 
 
@@ -32,13 +32,13 @@ class DancerForm(serializers.Serializer[Any]):
 class Dancers(Resource):
     """All dancers."""
 
-    needs = Action.VIEW_DANCERS
+    needs = VIEW_DANCERS
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists the current dancers by name; `?left=1` lists those who left."""
         here = request.query_params.get("left", "") != "1"
         found = access.visible(self.actor, Dancer).filter(left_at__isnull=here)
-        note_read(Act.DANCERS_LISTED, self.studio, actor=self.actor)
+        note_read(DANCERS_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("name", "pk"), shapes.dancer)
 
     def post(self, request: Request, slug: str) -> Response:
@@ -50,13 +50,13 @@ class Dancers(Resource):
 class DancerDetail(Resource):
     """One dancer."""
 
-    needs = Action.VIEW_DANCERS
+    needs = VIEW_DANCERS
 
     def get(self, request: Request, slug: str, dancer_id: UUID) -> Response:
         """Returns the dancer; with the guardians if the actor may manage dancers."""
         row = self._found(dancer_id)
-        note_read(Act.DANCER_OPENED, row, actor=self.actor)
-        if not access.can(self.actor, Action.MANAGE_DANCERS, row):
+        note_read(DANCER_OPENED, row, actor=self.actor)
+        if not access.can(self.actor, MANAGE_DANCERS, row):
             return Response(shapes.dancer(row))
         guardians = access.visible(self.actor, Guardianship).filter(dancer=row).order_by("started_at", "pk")
         return Response(shapes.dancer(row) | {"guardianships": [shapes.guardianship(g) for g in guardians]})
@@ -82,7 +82,7 @@ class GuardianForm(serializers.Serializer[Any]):
 class Guardianships(Resource):
     """The guardianships of one dancer."""
 
-    needs = Action.MANAGE_DANCERS
+    needs = MANAGE_DANCERS
 
     def post(self, request: Request, slug: str, dancer_id: UUID) -> Response:
         """Makes a member a guardian of the dancer."""
@@ -101,7 +101,7 @@ class Guardianships(Resource):
 class GuardianshipDetail(Resource):
     """One guardianship."""
 
-    needs = Action.MANAGE_DANCERS
+    needs = MANAGE_DANCERS
 
     def delete(self, request: Request, slug: str, guardianship_id: UUID) -> Response:
         """Ends it."""

@@ -8,19 +8,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.access import access
-from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey
+from control_plane.access.permissions import USE_API
 from control_plane.access.services.api_keys import keys_of, make_api_key, revoke_api_key
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, get_or_404
+from control_plane.common.permissions import StudioPermission
 from control_plane.keys import services
 from control_plane.keys.models import StudioKey
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 
 class StudioKeys(Resource):
     """The generations of the studio's keys."""
 
-    needs = Action.MANAGE_STUDIO
+    needs = MANAGE_STUDIO
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first, without key material."""
@@ -38,7 +40,8 @@ class ApiKeyForm(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=80)
     actions = serializers.ListField(
-        child=serializers.ChoiceField(choices=[action.value for action in Action]), max_length=len(Action)
+        child=serializers.ChoiceField(choices=list(StudioPermission.all())),
+        max_length=len(StudioPermission.all()),
     )
     expires_at = serializers.DateTimeField()
 
@@ -49,7 +52,7 @@ class ApiKeys(Resource):
     A key sees itself only, unless it includes *Manage the studio*.
     """
 
-    needs = Action.USE_API
+    needs = USE_API
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first."""
@@ -62,7 +65,7 @@ class ApiKeys(Resource):
         key, secret = make_api_key(
             self.studio,
             name=values["name"],
-            actions=[Action(action) for action in values["actions"]],
+            actions=[StudioPermission.named(action) for action in values["actions"]],
             expires_at=values["expires_at"],
             actor=self.actor,
         )
@@ -72,7 +75,7 @@ class ApiKeys(Resource):
 class ApiKeyDetail(Resource):
     """One API key."""
 
-    needs = Action.USE_API
+    needs = USE_API
 
     def delete(self, request: Request, slug: str, key_id: UUID) -> Response:
         """Revokes the key at once."""

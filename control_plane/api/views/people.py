@@ -11,16 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.access import access
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import PEOPLE_LISTED, PERSON_OPENED
 from control_plane.access.reads import note_read
 from control_plane.administration import services
 from control_plane.administration.services import invitations
 from control_plane.api import shapes
 from control_plane.api.resource import Resource, get_or_404
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import BadRequest
 from control_plane.common.roles import Role
 from control_plane.tenancy.models import Invitation, Membership
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 
 class MemberForm(serializers.Serializer[Any]):
@@ -33,7 +33,7 @@ class MemberForm(serializers.Serializer[Any]):
 class Members(Resource):
     """All members."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them by name; `?q=` searches names and e-mail addresses, `?role=` filters by role."""
@@ -44,21 +44,21 @@ class Members(Resource):
             if role not in Role.values:
                 raise BadRequest(f"role: must be one of {', '.join(Role.values)}.")
             found = found.filter(role=role)
-        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
+        note_read(PEOPLE_LISTED, self.studio, actor=self.actor)
         return self.page(found.order_by("user__display_name", "user__email", "pk"), shapes.member)
 
 
 class Member(Resource):
     """One member."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str, member_id: UUID) -> Response:
         """Returns the member, and the person's permissions in the whole studio, with the reasons."""
         found = self._found(member_id)
-        note_read(Act.PERSON_OPENED, found, actor=self.actor)
+        note_read(PERSON_OPENED, found, actor=self.actor)
         answers = access.what_can(found.user, self.studio.studio_id)
-        can = [{"action": action.value} | shapes.decision(answer) for action, answer in answers]
+        can = [{"action": action} | shapes.decision(answer) for action, answer in answers]
         return Response(shapes.member(found) | {"can": can})
 
     def patch(self, request: Request, slug: str, member_id: UUID) -> Response:
@@ -96,11 +96,11 @@ class InvitationForm(serializers.Serializer[Any]):
 class Invitations(Resource):
     """All invitations."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first."""
-        note_read(Act.PEOPLE_LISTED, self.studio, actor=self.actor)
+        note_read(PEOPLE_LISTED, self.studio, actor=self.actor)
         found = access.visible(self.actor, Invitation).order_by("-created_at", "pk")
         return self.page(found, shapes.invitation)
 
@@ -117,7 +117,7 @@ class Invitations(Resource):
 class InvitationDetail(Resource):
     """One invitation."""
 
-    needs = Action.MANAGE_PEOPLE
+    needs = MANAGE_PEOPLE
 
     def delete(self, request: Request, slug: str, invitation_id: UUID) -> Response:
         """Revokes the invitation."""

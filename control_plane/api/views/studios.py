@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.access import access
-from control_plane.access.actions import Action
+from control_plane.access.permissions import USE_API
 from control_plane.access.services.api_keys import actor_of
 from control_plane.administration import services as administration_services
 from control_plane.api import shapes
@@ -17,6 +17,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.identity import services as identity_services
 from control_plane.identity.models import SigninPolicy
 from control_plane.identity.signin_rules import reachable
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 from control_plane.tenancy.selectors import own_memberships
 
 
@@ -33,7 +34,7 @@ class Studios(ApiView):
             found = [item for item in found if item.studio_id == key.studio_id]
             for item in found:
                 with studio_scope(key.studio_id):
-                    access.require(actor_of(key), Action.USE_API, item.studio)
+                    access.require(actor_of(key), USE_API, item.studio)
         return list_response(shapes.studio(item.studio) | {"role": item.role} for item in found)
 
 
@@ -72,7 +73,7 @@ class SigninForm(serializers.Serializer[Any]):
 class SigninRules(Resource):
     """The sign-in policy of the studio."""
 
-    needs = Action.MANAGE_STUDIO
+    needs = MANAGE_STUDIO
 
     def get(self, request: Request, slug: str) -> Response:
         """Returns the policy."""

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.accounts.dns_records import txt_records
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound, Unavailable
 from control_plane.common.scoping import studio_scope
+from control_plane.identity.audit_events import PROVIDER_DOMAIN_LOST, PROVIDER_DOMAIN_PROVEN
 from control_plane.identity.models import IdentityProvider
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 LABEL = "_threedance"
 JOB = Actor.system("identity.recheck_domains")
@@ -43,7 +44,7 @@ def prove_domain(provider: IdentityProvider, domain: str, *, actor: Actor) -> bo
         Unavailable: DNS does not answer; the stored result stays.
     """
     with studio_scope(provider.studio_id):
-        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        access.require(actor, MANAGE_STUDIO, provider)
         if domain not in provider.domains:
             raise NotFound
         is_proven = _is_named(provider.studio_id, domain)
@@ -93,7 +94,7 @@ def _store_result(
     provider.proven_domains = row.proven_domains
     if is_proven != was_proven:
         record_for(
-            Act.PROVIDER_DOMAIN_PROVEN if is_proven else Act.PROVIDER_DOMAIN_LOST,
+            PROVIDER_DOMAIN_PROVEN if is_proven else PROVIDER_DOMAIN_LOST,
             row,
             actor=actor,
             details={"domain": domain},

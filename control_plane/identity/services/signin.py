@@ -10,18 +10,24 @@ from requests import RequestException
 
 from control_plane.access import access
 from control_plane.accounts.outbound import require_allowed_url
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest
 from control_plane.common.roles import Role
 from control_plane.common.saving import check, save_new, save_unless_taken
 from control_plane.common.scoping import studio_scope
+from control_plane.identity.audit_events import (
+    PROVIDER_ADDED,
+    PROVIDER_CHANGED,
+    PROVIDER_REMOVED,
+    SIGNIN_POLICY_CHANGED,
+)
 from control_plane.identity.models import GroupRole, IdentityProvider, ProviderKind, SigninPolicy
 from control_plane.identity.services.sso import SECRET_KIND
 from control_plane.keys import vault
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 POLICY_FIELDS = ("admins_need_second_factor", "provider_only", "session_hours", "idle_minutes")
 DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -58,7 +64,7 @@ def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> Sign
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STUDIO, studio)
+        access.require(actor, MANAGE_STUDIO, studio)
         policy = SigninPolicy.objects.first() or SigninPolicy(studio=studio)
         for name, value in values.items():
             setattr(policy, name, value)
@@ -67,7 +73,7 @@ def change_signin_policy(studio: Studio, *, actor: Actor, **values: Any) -> Sign
             raise BadRequest("Add an identity provider first: without one nobody could sign in.")
         policy.save()
         record_for(
-            Act.SIGNIN_POLICY_CHANGED,
+            SIGNIN_POLICY_CHANGED,
             policy,
             actor=actor,
             details={name: getattr(policy, name) for name in POLICY_FIELDS},
@@ -86,14 +92,14 @@ def add_provider(studio: Studio, facts: ProviderFacts, *, actor: Actor) -> Ident
     """
     provider = IdentityProvider(studio=studio, kind=facts.kind)
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STUDIO, studio)
-        require_rate(Act.PROVIDER_ADDED, actor=actor)
+        access.require(actor, MANAGE_STUDIO, studio)
+        require_rate(PROVIDER_ADDED, actor=actor)
         if IdentityProvider.objects.count() >= MOST_PROVIDERS:
             raise BadRequest(f"A studio has at most {MOST_PROVIDERS} identity providers.")
         _apply(provider, facts)
         save_new(provider, "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
-        record_for(Act.PROVIDER_ADDED, provider, actor=actor, details=_audited(provider))
+        record_for(PROVIDER_ADDED, provider, actor=actor, details=_audited(provider))
     return provider
 
 
@@ -104,13 +110,13 @@ def change_provider(provider: IdentityProvider, facts: ProviderFacts, *, actor: 
         BadRequest, Conflict, NotFound, Forbidden: as in `add_provider`.
     """
     with studio_scope(provider.studio_id):
-        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        access.require(actor, MANAGE_STUDIO, provider)
         _apply(provider, facts)
         check(provider)
         _require_signin_possible(provider.enabled, provider)
         save_unless_taken(lambda: provider.save(), "There is an identity provider of this name already.")
         _map_groups(provider, facts.group_roles)
-        record_for(Act.PROVIDER_CHANGED, provider, actor=actor, details=_audited(provider))
+        record_for(PROVIDER_CHANGED, provider, actor=actor, details=_audited(provider))
     return provider
 
 
@@ -122,9 +128,9 @@ def remove_provider(provider: IdentityProvider, *, actor: Actor) -> None:
         NotFound, Forbidden: `actor` may not manage the studio.
     """
     with studio_scope(provider.studio_id):
-        access.require(actor, access.Action.MANAGE_STUDIO, provider)
+        access.require(actor, MANAGE_STUDIO, provider)
         _require_signin_possible(False, provider)
-        record_for(Act.PROVIDER_REMOVED, provider, actor=actor, details=_audited(provider))
+        record_for(PROVIDER_REMOVED, provider, actor=actor, details=_audited(provider))
         IdentityProvider.objects.filter(pk=provider.pk).delete()
 
 

@@ -17,12 +17,12 @@ from control_plane.administration.services.members import (
     set_membership_end,
     suspend_membership,
 )
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.identity.audit_events import PROVIDER_OVERRULED
 from control_plane.identity.models import GroupRole, IdentityProvider, ProvidedMembership
 from control_plane.plans.rate_limits import require_unproven_rate
 from control_plane.tenancy.models import Membership
@@ -188,7 +188,7 @@ def _change_unless_last_admin(membership: Membership, role: Role | None) -> bool
             change_role(membership, role, actor=JOB)
     except Conflict:
         record_for(
-            Act.PROVIDER_OVERRULED,
+            PROVIDER_OVERRULED,
             membership,
             actor=JOB,
             details={"user": str(membership.user_id), "wanted": role.value if role else "none"},

@@ -15,12 +15,13 @@ from django.db.models import BinaryField, Func, Model, QuerySet
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.models import StudioOwned
 from control_plane.common.scoping import current_studio_id, studio_scope
 from control_plane.keys import keyring
+from control_plane.keys.audit_events import STUDIO_KEY_MADE, STUDIO_KEYS_REWRAPPED
 from control_plane.keys.errors import KeyDestroyed, KeyLost
 from control_plane.keys.events import GenerationNeeded, StudioKeyRotated
 from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
@@ -28,6 +29,7 @@ from control_plane.keys.selectors import current_key
 from control_plane.keys.services.tombstones import record_tombstone
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +47,8 @@ def rotate_studio_key(studio: Studio, *, actor: Actor) -> StudioKey:
         KeysUnavailable, KeyRefused: the root key or the share store cannot be used; nothing has changed.
     """
     with studio_scope(studio.id):
-        access.require(actor, access.Action.MANAGE_STUDIO, studio)
-        require_rate(Act.STUDIO_KEY_MADE, actor=actor)
+        access.require(actor, MANAGE_STUDIO, studio)
+        require_rate(STUDIO_KEY_MADE, actor=actor)
         return replace_generation(studio, actor=actor)
 
 
@@ -68,7 +70,7 @@ def lock_keys(studio_id: UUID) -> None:
 
 def record_key(key: StudioKey, actor: Actor) -> None:
     """Writes the audit event of a new generation."""
-    record_for(Act.STUDIO_KEY_MADE, key, actor=actor, details={"root_key": key.root_key_id})
+    record_for(STUDIO_KEY_MADE, key, actor=actor, details={"root_key": key.root_key_id})
 
 
 def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
@@ -82,7 +84,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
     studio = keyring.lock_keys(current_studio_id())
-    access.require(actor, access.Action.MAINTAIN, studio)
+    access.require(actor, MAINTAIN, studio)
     key, done = current_key(), 0
     for model, column, kind in wrapped_columns():
         rows = _outdated_rows(model, column, key).select_for_update(skip_locked=True, of=("self",))[
@@ -100,7 +102,7 @@ def rewrap_batch(*, actor: Actor, most: int = BATCH) -> int:
         if done >= most:
             break
     if done and not count_outdated():
-        record_for(Act.STUDIO_KEYS_REWRAPPED, key, actor=actor)
+        record_for(STUDIO_KEYS_REWRAPPED, key, actor=actor)
     return done
 
 
@@ -126,7 +128,7 @@ def destroy_due_generations(*, actor: Actor) -> list[UUID]:
     Raises:
         NotFound, Forbidden: `actor` may not maintain the studio.
     """
-    access.require(actor, access.Action.MAINTAIN, keyring.lock_keys(current_studio_id()))
+    access.require(actor, MAINTAIN, keyring.lock_keys(current_studio_id()))
     due = StudioKey.objects.filter(
         destroyed_at=None, retired_at__lt=timezone.now() - timedelta(days=settings.RETIRED_KEYS_DAYS)
     )

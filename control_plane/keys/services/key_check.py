@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from control_plane.access import access
+from control_plane.access.permissions import MAINTAIN
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
@@ -46,7 +47,7 @@ def check_all_keys(*, actor: Actor, mark_destroyed: bool = False) -> KeyCheckRep
     for studio_id in studio_ids("check of keys"):
         with studio_scope(UUID(str(studio_id))):
             studio = Studio.objects.get()
-            access.require(actor, access.Action.MAINTAIN, studio)
+            access.require(actor, MAINTAIN, studio)
             destroy_recorded_shares(again=True)
             _check_generations(report, actor, mark_destroyed, studio)
             _check_rows(report, actor, mark_destroyed, studio)

@@ -10,12 +10,13 @@ from uuid import UUID
 from django.db import transaction
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
+from control_plane.access.permissions import MAINTAIN
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring, platform_secret
+from control_plane.keys.audit_events import ROOT_KEY_ROTATED
 from control_plane.keys.configured import root_key
 from control_plane.keys.models import StudioKey
 from control_plane.keys.roots.file import FileRootKey, set_seed
@@ -65,7 +66,7 @@ def rewrap_under_root(
     if rewrapped:
         with transaction.atomic():
             record(
-                Act.ROOT_KEY_ROTATED,
+                ROOT_KEY_ROTATED,
                 actor=actor,
                 studio_id=None,
                 object_type="storage.RootKey",
@@ -80,7 +81,7 @@ def _rewrap_studio(actor: Actor) -> int:
     rows = StudioKey.objects.filter(destroyed_at=None).exclude(root_key_id=wanted)
     for key in rows.select_for_update(skip_locked=True).order_by("id"):
         if not rewrapped:
-            access.require(actor, access.Action.MAINTAIN, Studio.objects.get(pk=key.studio_id))
+            access.require(actor, MAINTAIN, Studio.objects.get(pk=key.studio_id))
         keyring.rewrap_root(key)
         key.save(update_fields=["root_key_id", "wrapped_key"])
         rewrapped += 1

@@ -9,18 +9,19 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
+from control_plane.keys.audit_events import CLASS_SHREDDED, STUDIO_KEY_DESTROYED, STUDIO_SHREDDED
 from control_plane.keys.configured import key_share_store
 from control_plane.keys.models import KeyTombstone, TombstoneKind
 
-ACTS: dict[TombstoneKind, tuple[Act, str]] = {
-    TombstoneKind.CLASS: (Act.CLASS_SHREDDED, "recordings.ClassSession"),
-    TombstoneKind.GENERATION: (Act.STUDIO_KEY_DESTROYED, "keys.StudioKey"),
-    TombstoneKind.STUDIO: (Act.STUDIO_SHREDDED, "tenancy.Studio"),
+ACTS: dict[TombstoneKind, tuple[AuditEvent, str]] = {
+    TombstoneKind.CLASS: (CLASS_SHREDDED, "recordings.ClassSession"),
+    TombstoneKind.GENERATION: (STUDIO_KEY_DESTROYED, "keys.StudioKey"),
+    TombstoneKind.STUDIO: (STUDIO_SHREDDED, "tenancy.Studio"),
 }
 
 

@@ -9,18 +9,19 @@ from django.db.models import Model
 from django.utils import timezone
 
 from control_plane.access import access, model_access, roles
-from control_plane.access.actions import Action
 from control_plane.access.decision import Decision
 from control_plane.access.models import Effect, ObjectRight
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.common.names import name_key
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
-from control_plane.portal.access.wording import RIGHT_WORDS, because
+from control_plane.portal.access.wording import because
+from control_plane.recordings.permissions import ANNOTATE, EXPORT, REPLAY, SHARE, VIEW_CLASS, VIEW_LIVE
 from control_plane.tenancy.models import Membership
 
 Asked = tuple[User, Decision]
-ASKED = (Action.REPLAY, Action.VIEW_CLASS, Action.VIEW_LIVE, Action.ANNOTATE, Action.SHARE, Action.EXPORT)
+ASKED = (REPLAY, VIEW_CLASS, VIEW_LIVE, ANNOTATE, SHARE, EXPORT)
 """Permissions that the page offers for a class or a room, in order."""
 
 
@@ -55,7 +56,7 @@ class RightLine:
     is_over: bool
 
 
-def everybody(action: Action, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:
+def everybody(action: StudioPermission, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:
     """Returns all people with the decision, by name, and whether the studio has more people than were examined.
 
     The caller requires `MANAGE_PEOPLE`. `wanted`: only people with this text in name or address.
@@ -110,21 +111,21 @@ def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -
 def right_words(row: ObjectRight) -> str:
     """Returns the title of a permission, or its codename where the permission no longer exists."""
     name = row.permission.codename.rpartition("_")[0]
-    known = {action.value: words for action, words in RIGHT_WORDS.items()}
-    return known.get(name, name.replace("_", " "))
+    known = StudioPermission.get(name)
+    return known.phrase_on_one if known else name.replace("_", " ")
 
 
 def choices_on(label: str) -> list[tuple[str, str]]:
     """Returns the permissions that can be granted or denied on an object of this table, as choices."""
     possible = roles.RIGHTS_ON.get(label, frozenset())
-    order = [*ASKED, *(action for action in Action if action not in ASKED)]
-    return [(action.value, RIGHT_WORDS[action]) for action in order if action in possible]
+    order = [*ASKED, *(action for action in StudioPermission.all() if action not in ASKED)]
+    return [(action, action.phrase_on_one) for action in order if action in possible]
 
 
-def asked_choices(label: str) -> list[tuple[Action, str]]:
+def asked_choices(label: str) -> list[tuple[StudioPermission, str]]:
     """Returns the questions about an object of this table, as choices."""
     return [
-        (action, RIGHT_WORDS[action])
+        (action, action.phrase_on_one)
         for action in ASKED
         if action in roles.RIGHTS_ON.get(label, frozenset()) or label == model_access.CLASS
     ]

@@ -5,18 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from control_plane.access import roles
-from control_plane.access.actions import Action
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.portal.access.wording import (
     BEYOND,
-    GROUPS,
     KEPT_BY_ADMINS,
     KEPT_BY_ALL,
     PLURALS,
     doing,
 )
 
-Table = Mapping[Role, frozenset[Action]]
+Table = Mapping[Role, frozenset[StudioPermission]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Cell:
 class RightRow:
     """One permission: its title, its meaning, and its cells in the order of `Role`."""
 
-    action: Action
+    action: StudioPermission
     title: str
     meaning: str
     cells: list[Cell]
@@ -54,14 +53,14 @@ class Change:
 
 def grid(table: Table) -> list[tuple[str, list[RightRow]]]:
     """Returns the rows of the table, by group."""
-    return [(title, [_row(action, table) for action in actions]) for title, actions in GROUPS]
+    return [(title, [_row(action, table) for action in actions]) for title, actions in roles.GROUPS]
 
 
-def ticked(values: Iterable[str]) -> dict[Role, frozenset[Action]]:
+def ticked(values: Iterable[str]) -> dict[Role, frozenset[StudioPermission]]:
     """Returns the table of these ticks: fixed permissions stay, unavailable ones are left out."""
     known = set(values)
     return {
-        role: frozenset(action for action in roles.LIMITS[role] if f"{role.value}:{action.value}" in known)
+        role: frozenset(action for action in roles.LIMITS[role] if f"{role.value}:{action}" in known)
         | roles.FLOOR[role]
         for role in Role
     }
@@ -76,7 +75,7 @@ def differences(
         counts: how many `classes`, `rooms` and `dancers` the studio has.
         people: how many people have each role, by the role's value.
     """
-    order = [action for _, actions in GROUPS for action in actions]
+    order = [action for _, actions in roles.GROUPS for action in actions]
     changes = []
     for role in Role:
         own = roles.OWN_ONLY.get(role, frozenset())
@@ -97,18 +96,18 @@ def differences(
 def objections(after: Table) -> list[str]:
     """Returns the conflicts in a table: a permission without the one that it needs."""
     return [
-        f"{PLURALS[role]}: “{roles.TITLES[action]}” needs “{roles.TITLES[need]}”. Tick both, or neither."
+        f"{PLURALS[role]}: “{action.label}” needs “{need.label}”. Tick both, or neither."
         for role in Role
-        for _, actions in GROUPS
+        for _, actions in roles.GROUPS
         for action in actions
         if action in after[role]
         for need in actions_in_order(roles.needed_for(action) - after[role])
     ]
 
 
-def actions_in_order(actions: frozenset[Action]) -> list[Action]:
+def actions_in_order(actions: frozenset[StudioPermission]) -> list[StudioPermission]:
     """Returns actions in the order of the table."""
-    return [action for _, group in GROUPS for action in group if action in actions]
+    return [action for _, group in roles.GROUPS for action in group if action in actions]
 
 
 def digest(table: Table) -> str:
@@ -130,16 +129,16 @@ def reasons() -> list[tuple[str, str]]:
     return [(Role.ADMIN.label, KEPT_BY_ADMINS), *lines]
 
 
-def _row(action: Action, table: Table) -> RightRow:
+def _row(action: StudioPermission, table: Table) -> RightRow:
     return RightRow(
         action=action,
-        title=roles.TITLES[action],
-        meaning=roles.MEANINGS[action],
+        title=action.label,
+        meaning=action.meaning,
         cells=[_cell(role, action, table) for role in Role],
     )
 
 
-def _cell(role: Role, action: Action, table: Table) -> Cell:
+def _cell(role: Role, action: StudioPermission, table: Table) -> Cell:
     is_on = action in table[role]
     locked = ""
     if action not in roles.LIMITS[role]:
@@ -149,7 +148,7 @@ def _cell(role: Role, action: Action, table: Table) -> Cell:
         locked = KEPT_BY_ALL if everybody else KEPT_BY_ADMINS
     return Cell(
         role=role,
-        value=f"{role.value}:{action.value}",
+        value=f"{role.value}:{action}",
         is_on=is_on,
         locked=locked,
         is_changed=is_on is not (action in roles.DEFAULTS[role]),

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, roles, services
 from control_plane.access.models import RoleActions
+from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.roles import Role
@@ -36,7 +37,7 @@ MOVED_ON = _("Somebody else changed the table in the meantime. Review the change
 def access_table(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the table; a POST previews the change, and with `save` applies it."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_POLICY, request.studio)
+    access.require(actor, MANAGE_POLICY, request.studio)
     before = _table(actor)
     if request.method != "POST":
         return _page(request, before, before)
@@ -47,7 +48,7 @@ def access_table(request: StudioRequest, slug: str) -> HttpResponse:
 def access_reset(request: StudioRequest, slug: str) -> HttpResponse:
     """Previews a reset to the defaults, ready to be saved."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_POLICY, request.studio)
+    access.require(actor, MANAGE_POLICY, request.studio)
     return _page(request, _table(actor), roles.DEFAULTS, asked=True)
 
 

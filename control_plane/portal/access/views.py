@@ -16,20 +16,22 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, services
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import ACCESS_READ
 from control_plane.access.models import Effect, ObjectRight
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.portal.access.presenter import answers, asked_choices, choices_on, everybody, rights_on
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people.fields import MemberField
 from control_plane.portal.rooms.presenter import room_of
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import REPLAY
 from control_plane.recordings.selectors import class_for
 from control_plane.tenancy.models import Membership, Room
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 PAGE_SIZE = 50
 
@@ -105,13 +107,13 @@ def end_grant(request: StudioRequest, slug: str, right_id: UUID) -> HttpResponse
 
 def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> HttpResponse:
     actor = actor_of(request)
-    access.require(actor, Action.MANAGE_PEOPLE, thing)
+    access.require(actor, MANAGE_PEOPLE, thing)
     label = thing._meta.label
     form = RightForm(request.POST or None, label=label)
     if request.method == "POST" and form.is_valid() and _give(form, thing, actor):
         messages.success(request, _("Saved. It is active now."))
         return redirect(request.path)
-    note_read(Act.ACCESS_READ, thing, actor=actor)
+    note_read(ACCESS_READ, thing, actor=actor)
     asked = _asked(request, label)
     wanted, refused = request.GET.get("q", "").strip()[:80], "refused" in request.GET
     people, more = everybody(asked, thing, wanted=wanted)
@@ -143,7 +145,7 @@ def _give(form: RightForm, thing: Model, actor: Actor) -> bool:
     try:
         give(
             values["person"],
-            Action(values["right"]),
+            StudioPermission.named(values["right"]),
             thing,
             until=values["until"],
             reason=values["reason"],
@@ -155,7 +157,6 @@ def _give(form: RightForm, thing: Model, actor: Actor) -> bool:
     return True
 
 
-def _asked(request: StudioRequest, label: str) -> Action:
-    text = request.GET.get("right", "")
-    known = {action.value: action for action, _ in asked_choices(label)}
-    return known.get(text, Action.REPLAY)
+def _asked(request: StudioRequest, label: str) -> StudioPermission:
+    asked = StudioPermission.get(request.GET.get("right", ""))
+    return asked if asked is not None and asked in dict(asked_choices(label)) else REPLAY

@@ -5,86 +5,9 @@ from datetime import datetime, tzinfo
 
 from django.utils.translation import gettext as _
 
-from control_plane.access.actions import Action
 from control_plane.access.decision import Reason, Why
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
-
-GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
-    ("Viewing", (Action.VIEW_CLASS, Action.REPLAY, Action.VIEW_LIVE, Action.ANNOTATE)),
-    ("Sharing and export", (Action.SHARE, Action.EXPORT)),
-    ("Recording", (Action.RECORD, Action.MANAGE_CLASS)),
-    ("Dancers", (Action.VIEW_DANCERS, Action.MANAGE_DANCERS)),
-    (
-        "Rooms and agents",
-        (Action.VIEW_AGENTS, Action.MANAGE_AGENTS, Action.MANAGE_CAMERAS, Action.MANAGE_ROOMS),
-    ),
-    (
-        "Studio",
-        (
-            Action.VIEW_STUDIO,
-            Action.MANAGE_PEOPLE,
-            Action.MANAGE_POLICY,
-            Action.MANAGE_STUDIO,
-            Action.MANAGE_STORAGE,
-            Action.VIEW_AUDIT,
-            Action.USE_API,
-        ),
-    ),
-)
-"""Every right of a person, once, in the order of the table."""
-
-DOING: dict[Action, str] = {
-    Action.VIEW_CLASS: "see {classes} in the list",
-    Action.REPLAY: "watch {classes}",
-    Action.VIEW_LIVE: "watch {rooms} live",
-    Action.ANNOTATE: "write notes in {classes}",
-    Action.SHARE: "share {classes}",
-    Action.EXPORT: "export {classes}",
-    Action.RECORD: "record in {rooms}",
-    Action.MANAGE_CLASS: "manage {classes}",
-    Action.VIEW_DANCERS: "see the names of {dancers}",
-    Action.MANAGE_DANCERS: "manage {dancers} and rosters",
-    Action.VIEW_AGENTS: "view agents and cameras",
-    Action.MANAGE_AGENTS: "manage agents",
-    Action.MANAGE_CAMERAS: "manage cameras",
-    Action.MANAGE_ROOMS: "manage rooms",
-    Action.VIEW_STUDIO: "open the studio",
-    Action.MANAGE_PEOPLE: "manage people and their roles",
-    Action.MANAGE_POLICY: "manage roles and policies",
-    Action.MANAGE_STUDIO: "manage the studio, sign-in and keys",
-    Action.MANAGE_STORAGE: "manage storage",
-    Action.VIEW_AUDIT: "view the audit log",
-    Action.USE_API: "create API keys",
-}
-"""Each permission as a verb phrase, with the number of objects that it covers."""
-
-RIGHT_WORDS: dict[Action, str] = {
-    Action.VIEW_CLASS: "see it in the list",
-    Action.REPLAY: "watch it",
-    Action.VIEW_LIVE: "watch it live",
-    Action.ANNOTATE: "write notes in it",
-    Action.SHARE: "share it",
-    Action.EXPORT: "export it",
-    Action.RECORD: "record",
-    Action.MANAGE_CLASS: "manage it",
-    Action.VIEW_DANCERS: "view dancers",
-    Action.MANAGE_DANCERS: "manage dancers",
-    Action.VIEW_AGENTS: "view agents and cameras",
-    Action.MANAGE_AGENTS: "manage agents",
-    Action.MANAGE_CAMERAS: "manage cameras",
-    Action.MANAGE_ROOMS: "manage the room",
-    Action.VIEW_STUDIO: "open the studio",
-    Action.MANAGE_PEOPLE: "manage people",
-    Action.MANAGE_POLICY: "manage roles and policies",
-    Action.MANAGE_STUDIO: "manage the studio",
-    Action.MANAGE_STORAGE: "manage storage",
-    Action.VIEW_AUDIT: "view the audit log",
-    Action.USE_API: "create API keys",
-    Action.UPLOAD: "upload footage",
-    Action.REPORT: "report its state",
-    Action.MAINTAIN: "run maintenance",
-}
-"""Each permission on one object, after `may` or `may not`."""
 
 _ON = {"Studio": "the whole studio", "Room": "the room", "ClassSession": "this class"}
 
@@ -109,7 +32,7 @@ KEPT_BY_ALL = "All members of the studio have this permission."
 KEPT_BY_ADMINS = "Studio admins keep this permission, so that the studio cannot lock itself out."
 
 
-def doing(action: Action, counts: Mapping[str, int], *, own: bool = False) -> str:
+def doing(action: StudioPermission, counts: Mapping[str, int], *, own: bool = False) -> str:
     """Returns the effect of `action` as a phrase, such as `watch 14 classes`; `own`: of their own dancers only."""
     numbers = {
         "classes": _number(counts.get("classes", 0), "class", "classes"),
@@ -121,7 +44,7 @@ def doing(action: Action, counts: Mapping[str, int], *, own: bool = False) -> st
             "classes": "classes of their own dancers",
             "rooms": "rooms while their own dancers are in them",
         }
-    return DOING[action].format_map(numbers)
+    return action.phrase.format_map(numbers)
 
 
 def _number(count: int, one: str, many: str) -> str:
@@ -136,7 +59,7 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     given = f", by {by}" if by else ""
     on = _ON.get(reason.thing.rpartition(".")[2], "this")
     role = PLURALS[reason.role] if reason.role else ""
-    right = RIGHT_WORDS[reason.action]
+    right = reason.action.phrase_on_one
     match reason.why:
         case Why.ROLE:
             return f"{role} may {right}."

@@ -17,6 +17,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.fleet.models import Agent, PairingCode, PairingState
 from control_plane.fleet.pairing import create_pairing_code
+from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.fleet.selectors import RECORDING_STATES, visible_agents
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits, upload_limits
 from control_plane.portal.agents.presenter import BYTES_PER_MBIT, agent_cards, limits_text
@@ -67,7 +68,7 @@ def agent_cards_part(request: StudioRequest, slug: str) -> HttpResponse:
 def add_agent(request: StudioRequest, slug: str) -> HttpResponse:
     """Requests a name, then shows the pairing code. The code is shown once, because only its hash is stored."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_AGENTS, request.studio)
+    access.require(actor, MANAGE_AGENTS, request.studio)
     form = AddAgentForm(request.POST or None, actor=actor)
     if request.method != "POST" or not form.is_valid():
         return studio_page(request, "portal/agents/add.html", {"section": "agents", "form": form})
@@ -128,7 +129,7 @@ def uploads(request: StudioRequest, slug: str, agent_id: UUID) -> HttpResponse:
     agent = visible_agents(actor).filter(pk=agent_id).first()
     if agent is None:
         raise NotFound
-    access.require(actor, access.Action.MANAGE_AGENTS, agent)
+    access.require(actor, MANAGE_AGENTS, agent)
     limits = upload_limits(agent)
     mbit = limits.max_bytes_per_s and limits.max_bytes_per_s / BYTES_PER_MBIT
     initial = {"opens": limits.opens, "closes": limits.closes, "mbit_per_s": mbit and f"{mbit:g}"}
@@ -169,7 +170,7 @@ def pairing_state(request: StudioRequest, slug: str, pairing_id: UUID) -> HttpRe
 
 def _cards(request: StudioRequest) -> list[object]:
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_AGENTS, request.studio)
+    access.require(actor, VIEW_AGENTS, request.studio)
     return list(agent_cards(actor))
 
 

@@ -14,12 +14,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access
-from control_plane.access.actions import ALWAYS_LENT, Action
 from control_plane.access.models import ApiKey
+from control_plane.access.permissions import USE_API
 from control_plane.access.requests import StudioRequest
-from control_plane.access.roles import MEANINGS
+from control_plane.access.roles import ALWAYS_LENT
 from control_plane.access.services.api_keys import keys_of, make_api_key, revoke_api_key
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
+from control_plane.common.permissions import StudioPermission
 from control_plane.portal.page import actor_of, studio_page
 
 SHOWN = 200
@@ -34,14 +35,14 @@ class ApiKeyForm(forms.Form):
     name = forms.CharField(max_length=80, help_text=gettext_lazy("The program that uses the key."))
     days = forms.ChoiceField(label=gettext_lazy("Expires after"), choices=LIFETIMES, initial="90")
 
-    def __init__(self, *args: Any, lendable: frozenset[Action], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lendable: frozenset[StudioPermission], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lent = lendable - ALWAYS_LENT
         self.fields["actions"] = forms.MultipleChoiceField(
             label=_("Permissions"),
             error_messages={"required": NONE_CHOSEN if lent else NOTHING_TO_LEND},
             widget=forms.CheckboxSelectMultiple,
-            choices=[(action.value, MEANINGS[action]) for action in Action if action in lent],
+            choices=[(action, action.meaning) for action in StudioPermission.all() if action in lent],
             help_text="" if lent else NOTHING_TO_LEND,
         )
 
@@ -50,13 +51,13 @@ class ApiKeyForm(forms.Form):
 def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
     """Lists the person's own keys, or all keys for members with `MANAGE_STUDIO`, and creates a key."""
     actor = actor_of(request)
-    access.require(actor, Action.USE_API, request.studio)
+    access.require(actor, USE_API, request.studio)
     may = access.permissions(actor, request.studio.studio_id)
     form = ApiKeyForm(request.POST or None, lendable=may)
     made, secret = None, ""
     if request.method == "POST" and form.is_valid():
         ends_at = timezone.now() + timedelta(days=int(form.cleaned_data["days"]))
-        wanted = [Action(value) for value in form.cleaned_data["actions"]]
+        wanted = [StudioPermission.named(value) for value in form.cleaned_data["actions"]]
         try:
             made, secret = make_api_key(
                 request.studio,
@@ -78,7 +79,7 @@ def api_keys(request: StudioRequest, slug: str) -> HttpResponse:
 def end_api_key(request: StudioRequest, slug: str, key_id: UUID) -> HttpResponse:
     """Revokes a key immediately."""
     actor = actor_of(request)
-    access.require(actor, Action.USE_API, request.studio)
+    access.require(actor, USE_API, request.studio)
     key = ApiKey.objects.filter(pk=key_id).first()
     if key is None:
         raise NotFound

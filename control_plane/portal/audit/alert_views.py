@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from control_plane.access import access
+from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
-from control_plane.audit.catalogue import Action
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.compliance.anomaly_alerts import (
     THRESHOLD_FIELDS,
@@ -24,6 +24,7 @@ from control_plane.compliance.anomaly_alerts import (
     thresholds_of,
 )
 from control_plane.compliance.anomaly_rules import RULE_LABELS, Thresholds
+from control_plane.compliance.audit_events import ALERTS_READ
 from control_plane.compliance.models import Alert, AnomalyThresholds
 from control_plane.compliance.name_lookup import NameLookup
 from control_plane.portal.page import actor_of, studio_page
@@ -52,7 +53,7 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
 def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the alerts, newest first."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_POLICY, request.studio)
+    access.require(actor, MANAGE_POLICY, request.studio)
     found = Alert.objects.select_related("acknowledgement").order_by("-raised_at", "-id")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     alerts = list(page.object_list)
@@ -62,7 +63,7 @@ def alert_list(request: StudioRequest, slug: str) -> HttpResponse:
         + [alert.acknowledgement.acknowledged_by for alert in alerts if hasattr(alert, "acknowledgement")],
         [("recordings.ClassSession", str(alert.facts.get("object", ""))) for alert in alerts],
     )
-    note_read(Action.ALERTS_READ, request.studio, actor=actor, rows=len(alerts))
+    note_read(ALERTS_READ, request.studio, actor=actor, rows=len(alerts))
     context = HERE | {
         "page": page,
         "rows": [_row(alert, names) for alert in alerts],
@@ -77,7 +78,7 @@ def acknowledge_alert(request: StudioRequest, slug: str, alert_id: UUID) -> Http
     actor = actor_of(request)
     alert = access.visible(actor, Alert).filter(pk=alert_id).first()
     if alert is None:
-        access.require(actor, access.Action.MANAGE_POLICY, request.studio)
+        access.require(actor, MANAGE_POLICY, request.studio)
         raise NotFound
     try:
         acknowledge(alert, note=request.POST.get("note", ""), actor=actor)
@@ -90,7 +91,7 @@ def acknowledge_alert(request: StudioRequest, slug: str, alert_id: UUID) -> Http
 def alert_rules(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows and changes the alert rules."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_POLICY, request.studio)
+    access.require(actor, MANAGE_POLICY, request.studio)
     now = thresholds_of(request.studio.id)
     before = {name: getattr(now, name) for name in THRESHOLD_FIELDS}
     form = LimitsForm(request.POST or None, initial=before)

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.audit.catalogue import MEANINGS, Action
-from control_plane.audit.words import CATEGORY_LABELS, Category
+from control_plane.audit.audit_events import AUDIT_READ, RECEIPTS_TAKEN
+from control_plane.audit.events import CATEGORY_LABELS, AuditEvent, Category
+from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.compliance.checkpointing import checkpoint_status, receipts
 from control_plane.compliance.exporting import CONTENT_TYPES, Form, export_log
@@ -47,7 +48,7 @@ class SearchForm(forms.Form):
     action = forms.ChoiceField(
         label=gettext_lazy("Event"),
         required=False,
-        choices=[("", "Any event"), *((item.value, MEANINGS[item].rstrip(".")) for item in Action)],
+        choices=[("", "Any event"), *((item.code, item.meaning.rstrip(".")) for item in AuditEvent.all())],
     )
     thing = forms.CharField(
         label=gettext_lazy("Id of a class, dancer, agent …"), required=False, max_length=64
@@ -94,7 +95,7 @@ class SearchForm(forms.Form):
 def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the audit events that match the search, newest first. Reading the log is an audit event itself."""
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_AUDIT, request.studio)
+    access.require(actor, VIEW_AUDIT, request.studio)
     form = _form(request)
     before = decode_cursor(request.GET["before"]) if request.GET.get("before") else None
     context: dict[str, Any] = HERE | {
@@ -109,7 +110,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
         status = 400
     else:
         page = search(question, reader=actor, before=before)
-        note_read(Action.AUDIT_READ, request.studio, actor=actor, rows=len(page.rows), **question.facts())
+        note_read(AUDIT_READ, request.studio, actor=actor, rows=len(page.rows), **question.facts())
         kept = {name: value for name, value in form.cleaned_data.items() if value}
         context |= {
             "page": page,
@@ -126,7 +127,7 @@ def audit_log(request: StudioRequest, slug: str) -> HttpResponse:
 def audit_export(request: StudioRequest, slug: str) -> HttpResponseBase:
     """Streams the signed log, or the result of the search."""
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_AUDIT, request.studio)
+    access.require(actor, VIEW_AUDIT, request.studio)
     question = _form(request).question(zoneinfo.ZoneInfo(request.studio.time_zone))
     try:
         form = Form(request.POST.get("form", ""))
@@ -144,9 +145,9 @@ def audit_export(request: StudioRequest, slug: str) -> HttpResponseBase:
 def audit_receipts(request: StudioRequest, slug: str) -> HttpResponse:
     """Downloads the studio's receipts of the newest checkpoints, one per line."""
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_AUDIT, request.studio)
+    access.require(actor, VIEW_AUDIT, request.studio)
     content = b"".join(receipts(request.studio.id))
-    note_read(Action.RECEIPTS_TAKEN, request.studio, actor=actor)
+    note_read(RECEIPTS_TAKEN, request.studio, actor=actor)
     return _file(content, f"checkpoints-{request.studio.slug}.jsonl", "application/jsonl")
 
 

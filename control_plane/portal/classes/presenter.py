@@ -19,6 +19,7 @@ from control_plane.fleet.selectors import fresh_status
 from control_plane.portal.agents.presenter import window_note
 from control_plane.recordings.gap_reasons import InferredReason
 from control_plane.recordings.models import ClassSession, ClassState, Gap, Segment, Track
+from control_plane.recordings.permissions import REPLAY
 from control_plane.recordings.selectors import unsettled_recordings
 from shared.protocol.config import Position
 
@@ -98,7 +99,7 @@ def class_rows(
     counts: dict[UUID, int] = {}
     if count_segments:
         counts = {id_: Segment.objects.filter(class_session_id=id_).count() for id_ in ids}
-    asked = access.visible(actor, ClassSession, to=access.Action.REPLAY).filter(pk__in=ids)
+    asked = access.visible(actor, ClassSession, to=REPLAY).filter(pk__in=ids)
     watched = set(asked.values_list("pk", flat=True))
     return [
         _row(

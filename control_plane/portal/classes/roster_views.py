@@ -14,14 +14,15 @@ from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.body_limits import accepts_files
 from control_plane.common.errors import BadRequest, Conflict
 from control_plane.people.dancer_list import InvalidDancerList, read_dancers
+from control_plane.people.permissions import MANAGE_DANCERS
 from control_plane.portal.dancers.forms import ListForm
 from control_plane.portal.dancers.presenter import roster_lines
 from control_plane.portal.page import actor_of, studio_page
+from control_plane.recordings.audit_events import ROSTER_OPENED
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.rosters import dancers_named, save_roster
 from control_plane.recordings.selectors import class_for
@@ -66,7 +67,7 @@ def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespon
 
 def _class(actor: Actor, class_id: UUID) -> ClassSession:
     class_session = class_for(actor, class_id)
-    access.require(actor, access.Action.MANAGE_DANCERS, class_session)
+    access.require(actor, MANAGE_DANCERS, class_session)
     return class_session
 
 
@@ -79,7 +80,7 @@ def _page(
     from_file: int = 0,
     **context: Any,
 ) -> HttpResponse:
-    note_read(Act.ROSTER_OPENED, class_session, actor=actor)
+    note_read(ROSTER_OPENED, class_session, actor=actor)
     lines = roster_lines(actor, class_session, ticked=ticked)
     wrong = bool(context)
     confirmed_by = None

@@ -13,15 +13,17 @@ from django.views.decorators.http import require_POST, require_safe
 from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.compliance.footage_access_report import own_dancers
+from control_plane.fleet.permissions import RECORD
 from control_plane.fleet.selectors import visible_agents
 from control_plane.portal.classes.presenter import by_day, class_rows, waiting
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.rooms.presenter import room_cards
+from control_plane.recordings.audit_events import CLASS_OPENED
 from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.permissions import MANAGE_CLASS
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.recordings.services import give_up_class
 from control_plane.storage.stores import origins_of
@@ -40,7 +42,7 @@ def class_list(request: StudioRequest, slug: str) -> HttpResponse:
         "days": by_day(class_rows(page.object_list, actor=actor)),
         "own_dancers": own_dancers(actor),
     }
-    if access.can(actor, access.Action.RECORD, request.studio):
+    if access.can(actor, RECORD, request.studio):
         cards = room_cards(actor)
         context |= {
             "rooms": cards,
@@ -55,7 +57,7 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
     """Shows the replay of a class, or its upload progress."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
-    note_read(Act.CLASS_OPENED, class_session, actor=actor)
+    note_read(CLASS_OPENED, class_session, actor=actor)
     (row,) = class_rows([class_session], actor=actor, count_segments=True)
     context = {
         "section": "classes",
@@ -114,8 +116,8 @@ def _progress(actor: Actor, class_session: ClassSession) -> dict[str, Any]:
     finishing = class_session.state == ClassState.FINISHING
     agents = waiting(class_session) if finishing or class_session.is_running else []
     return {
-        "can_stop": class_session.is_running and access.can(actor, access.Action.RECORD, class_session),
-        "can_give_up": finishing and access.can(actor, access.Action.MANAGE_CLASS, class_session),
+        "can_stop": class_session.is_running and access.can(actor, RECORD, class_session),
+        "can_give_up": finishing and access.can(actor, MANAGE_CLASS, class_session),
         "waiting": agents if finishing else [],
         "stopped": [agent.name for agent in agents if agent.is_stopped] if class_session.is_running else [],
     }

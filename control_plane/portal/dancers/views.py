@@ -15,13 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.body_limits import accepts_files
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.people import services
+from control_plane.people.audit_events import DANCER_OPENED, DANCERS_LISTED
 from control_plane.people.dancer_list import InvalidDancerList, NewDancer, read_dancers
 from control_plane.people.models import Dancer, Guardianship, Relation
+from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.portal.dancers.forms import DancerForm, GuardianForm, ListForm
 from control_plane.portal.dancers.presenter import classes_of, dancer_for, dancers_found
 from control_plane.portal.page import actor_of, studio_page
@@ -35,10 +36,10 @@ HERE: dict[str, Any] = {"section": "settings"}
 def dancer_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Lists the dancers. Families never see this list, not even for their own dancers."""
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_DANCERS, request.studio)
+    access.require(actor, VIEW_DANCERS, request.studio)
     wanted, left = request.GET.get("q", "").strip()[:80], "left" in request.GET
     page = Paginator(dancers_found(actor, wanted, left=left), PAGE_SIZE).get_page(request.GET.get("page"))
-    note_read(Act.DANCERS_LISTED, request.studio, actor=actor, rows=len(page.object_list))
+    note_read(DANCERS_LISTED, request.studio, actor=actor, rows=len(page.object_list))
     context = HERE | {"page": page, "wanted": wanted, "left": left, "may_write": _may_write(request, actor)}
     return studio_page(request, "portal/dancers/list.html", context)
 
@@ -47,7 +48,7 @@ def dancer_list(request: StudioRequest, slug: str) -> HttpResponse:
 def add_dancer(request: StudioRequest, slug: str) -> HttpResponse:
     """Adds one dancer."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_DANCERS, request.studio)
+    access.require(actor, MANAGE_DANCERS, request.studio)
     form = DancerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -67,7 +68,7 @@ def dancer_page(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpRespo
     dancer = dancer_for(actor, dancer_id)
     if request.method != "POST":
         return _dancer(request, actor, dancer)
-    access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+    access.require(actor, MANAGE_DANCERS, dancer)
     form = DancerForm(request.POST)
     if form.is_valid():
         try:
@@ -94,7 +95,7 @@ def add_guardian(request: StudioRequest, slug: str, dancer_id: UUID) -> HttpResp
     """Makes a member a guardian of a dancer."""
     actor = actor_of(request)
     dancer = dancer_for(actor, dancer_id)
-    access.require(actor, access.Action.MANAGE_DANCERS, dancer)
+    access.require(actor, MANAGE_DANCERS, dancer)
     form = GuardianForm(request.POST)
     if form.is_valid():
         try:
@@ -134,7 +135,7 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
 def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
     """Adds the dancers of a CSV file: all, or none if a line is wrong."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_DANCERS, request.studio)
+    access.require(actor, MANAGE_DANCERS, request.studio)
     form = ListForm(request.POST or None, request.FILES or None)
     context = HERE | {"form": form}
     if request.method == "POST" and form.is_valid():
@@ -158,8 +159,8 @@ def _dancer(
     form: DancerForm | None = None,
     guardian_form: GuardianForm | None = None,
 ) -> HttpResponse:
-    note_read(Act.DANCER_OPENED, dancer, actor=actor)
-    may_write = access.can(actor, access.Action.MANAGE_DANCERS, dancer)
+    note_read(DANCER_OPENED, dancer, actor=actor)
+    may_write = access.can(actor, MANAGE_DANCERS, dancer)
     initial = {name: getattr(dancer, name) for name in DancerForm.base_fields}
     ties = dancer.guardianships.select_related("user").order_by("ended_at", "started_at")
     context = HERE | {
@@ -184,7 +185,7 @@ def _status(form: forms.Form) -> int:
 
 
 def _may_write(request: StudioRequest, actor: Actor) -> bool:
-    return access.can(actor, access.Action.MANAGE_DANCERS, request.studio)
+    return access.can(actor, MANAGE_DANCERS, request.studio)
 
 
 def _said(added: int, there: int) -> str:

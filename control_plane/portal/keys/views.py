@@ -16,6 +16,7 @@ from control_plane.portal.keys.presenter import ShredForm, key_facts
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.recordings.selectors import class_for
 from control_plane.recordings.shredding import shred_class, shred_studio
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 READ_WRITE = ("GET", "HEAD", "POST")
 
@@ -23,7 +24,7 @@ READ_WRITE = ("GET", "HEAD", "POST")
 @require_safe
 def keys(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the studio's keys."""
-    access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor_of(request), MANAGE_STUDIO, request.studio)
     return _page(request, ShredForm(what="the name of the studio"))
 
 
@@ -46,7 +47,7 @@ def rotate_keys(request: StudioRequest, slug: str) -> HttpResponse:
 def shred_everything(request: StudioRequest, slug: str) -> HttpResponse:
     """Destroys all recordings of the studio, after its name has been typed."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor, MANAGE_STUDIO, request.studio)
     form = ShredForm(request.POST, what="the name of the studio")
     if form.is_valid():
         try:
@@ -66,7 +67,7 @@ def shred_one(request: StudioRequest, slug: str, class_id: UUID) -> HttpResponse
     """Requests a confirmation, then destroys the recording of one class."""
     actor = actor_of(request)
     class_session = class_for(actor, class_id)
-    access.require(actor, access.Action.MANAGE_STUDIO, class_session)
+    access.require(actor, MANAGE_STUDIO, class_session)
     form = ShredForm(request.POST or None, what="the title of the class")
     if request.method == "POST" and form.is_valid():
         try:

@@ -14,7 +14,8 @@ from control_plane.access.models import BreakGlass
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.audit_events import AUDIT_READ
+from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.errors import NotFound
 from control_plane.portal.operator.presenter import break_glass_lines
 from control_plane.portal.page import actor_of, studio_page
@@ -26,8 +27,8 @@ PAGE_SIZE = 30
 def break_glass(request: StudioRequest, slug: str) -> HttpResponse:
     """Lists all break-glass access, past and present."""
     actor = actor_of(request)
-    access.require(actor, access.Action.VIEW_AUDIT, request.studio)
-    note_read(Act.AUDIT_READ, request.studio, actor=actor, page="break-glass access")
+    access.require(actor, VIEW_AUDIT, request.studio)
+    note_read(AUDIT_READ, request.studio, actor=actor, page="break-glass access")
     rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     visits = break_glass_lines(page.object_list, {request.studio.id: request.studio})

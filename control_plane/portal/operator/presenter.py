@@ -8,9 +8,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from control_plane.access.actions import Action
+from control_plane.access import roles
 from control_plane.access.models import BreakGlass
-from control_plane.access.roles import TITLES
 from control_plane.common.scoping import platform_scope, studio_scope, user_scope
 from control_plane.fleet.models import Agent
 from control_plane.fleet.selectors import RECORDING_STATES
@@ -88,7 +87,6 @@ def own_break_glass(operator_id: UUID, *, most: int, studio_id: UUID | None = No
 def break_glass_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -> list[BreakGlassLine]:
     """Returns the lines of break-glass access whose operators are loaded."""
     now = timezone.now()
-    titles = {action.value: TITLES.get(action, action.value) for action in Action}
     return [
         BreakGlassLine(
             id=row.id,
@@ -96,7 +94,7 @@ def break_glass_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -
             studio_slug=studios[row.studio_id].slug,
             operator=row.operator.get_full_name(),
             reason=row.reason,
-            rights=[titles.get(value, value) for value in row.actions],
+            rights=[roles.title(value) for value in row.actions],
             opened_at=row.created_at,
             ends_at=row.ends_at,
             closed_at=row.closed_at,

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from control_plane.access import roles
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
 from control_plane.access.models import BreakGlass
 from control_plane.access.services.break_glass import MOST_HOURS, SHORTEST_REASON
 from control_plane.accounts import mail
@@ -24,9 +23,9 @@ from control_plane.accounts import operators as accounts_services
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import user_scope
 from control_plane.ingest.disk_space import low_disks
-from control_plane.portal.access.wording import GROUPS
 from control_plane.portal.operator.presenter import (
     own_break_glass,
     studio_by_id,
@@ -67,8 +66,8 @@ class BreakGlassForm(forms.Form):
     actions = forms.MultipleChoiceField(
         label=gettext_lazy("Permissions"),
         choices=[
-            (action.value, roles.TITLES[action])
-            for _, group in GROUPS
+            (action, action.label)
+            for _, group in roles.GROUPS
             for action in group
             if action in roles.BREAK_GLASS_ACTIONS
         ],
@@ -141,7 +140,7 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
             access_services.open_break_glass(
                 found,
                 operator,
-                [Action(value) for value in values["actions"]],
+                [StudioPermission.named(value) for value in values["actions"]],
                 values["reason"],
                 float(values["hours"]),
                 actor=actor_of(request),

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access
+from control_plane.access.audit_events import PEOPLE_LISTED
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.accounts import mail
@@ -24,7 +25,6 @@ from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
 from control_plane.accounts.views import first_page
 from control_plane.administration.services.invitations import Offer, accept, invite, revoke, send_again
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.errors import (
     BadRequest,
     Conflict,
@@ -40,6 +40,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin.forms import InviteForm
 from control_plane.tenancy.models import Invitation
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 from control_plane.tenancy.selectors import invitation_of
 
 READ_WRITE = ("GET", "HEAD", "POST")
@@ -51,7 +52,7 @@ TEMPLATE = "portal/people/invitation.html"
 def invitations(request: StudioRequest, slug: str) -> HttpResponse:
     """Lists the invitations, and invites a person."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
+    access.require(actor, MANAGE_PEOPLE, request.studio)
     form = InviteForm(request.POST or None)
     offer = None
     if request.method == "POST" and form.is_valid():
@@ -145,7 +146,7 @@ def _accepted(request: HttpRequest, token: str) -> HttpResponse:
 
 def _list(request: StudioRequest, form: InviteForm, offer: Offer | None) -> HttpResponse:
     actor = actor_of(request)
-    note_read(Act.PEOPLE_LISTED, request.studio, actor=actor)
+    note_read(PEOPLE_LISTED, request.studio, actor=actor)
     rows = access.visible(actor, Invitation)
     context = {
         "section": "people",
@@ -159,7 +160,7 @@ def _list(request: StudioRequest, form: InviteForm, offer: Offer | None) -> Http
 
 
 def _invitation(request: StudioRequest, invitation_id: UUID) -> Invitation:
-    access.require(actor_of(request), access.Action.MANAGE_PEOPLE, request.studio)
+    access.require(actor_of(request), MANAGE_PEOPLE, request.studio)
     found: Invitation | None = Invitation.objects.filter(pk=invitation_id).first()
     if found is None:
         raise NotFound

@@ -9,12 +9,12 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.access.decision import Reason, Why
 from control_plane.access.models import ObjectRight
-from control_plane.access.roles import TITLES
+from control_plane.access.roles import GROUPS
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.people.models import Guardianship
 from control_plane.portal.access.presenter import RightLine, right_lines
-from control_plane.portal.access.wording import GROUPS, because
+from control_plane.portal.access.wording import because
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
 from control_plane.tenancy.models import Room, Studio
@@ -40,7 +40,7 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
             title,
             [
                 StudioRight(
-                    TITLES[action],
+                    action.label,
                     decision.allowed or decision.reason.why is Why.NOT_OWN,
                     _besides_role(decision.reason, zone),
                 )

@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.access import access, roles
+from control_plane.access.audit_events import PEOPLE_LISTED, PERSON_OPENED
 from control_plane.access.reads import note_offered, note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.administration import services
 from control_plane.administration.services.signin_links import create_member_link
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
 from control_plane.common.roles import Role
@@ -31,6 +31,7 @@ from control_plane.portal.people.person_presenter import (
 )
 from control_plane.portal.people.presenter import member_for, members_found, person_lines, role_counts
 from control_plane.tenancy.models import Membership
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 PAGE_SIZE = 50
 SUGGESTED = 10
@@ -43,8 +44,8 @@ HERE: dict[str, Any] = {"section": "people"}
 def people(request: StudioRequest, slug: str) -> HttpResponse:
     """Lists the members in pages."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
-    note_read(Act.PEOPLE_LISTED, request.studio, actor=actor)
+    access.require(actor, MANAGE_PEOPLE, request.studio)
+    note_read(PEOPLE_LISTED, request.studio, actor=actor)
     wanted, role = request.GET.get("q", "").strip()[:80], request.GET.get("role", "")
     page = Paginator(members_found(actor, wanted, role), PAGE_SIZE).get_page(request.GET.get("page"))
     context = HERE | {
@@ -61,7 +62,7 @@ def people(request: StudioRequest, slug: str) -> HttpResponse:
 def suggest_people(request: StudioRequest, slug: str) -> HttpResponse:
     """Returns the first members whose name or address contains the typed text, as options."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)
+    access.require(actor, MANAGE_PEOPLE, request.studio)
     wanted = request.GET.get("person", "").strip()[:80]
     found = list(members_found(actor, wanted, "")[:SUGGESTED]) if len(wanted) >= SHORTEST else []
     if found:
@@ -185,7 +186,7 @@ def _person(
     end_form: EndForm | None = None,
     link: str = "",
 ) -> HttpResponse:
-    note_read(Act.PERSON_OPENED, member, actor=actor)
+    note_read(PERSON_OPENED, member, actor=actor)
     count, latest = classes_seen(member.user, most=LATEST)
     (line,) = person_lines([member])
     context = HERE | {

@@ -11,6 +11,7 @@ from control_plane.access import access
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, NotFound
+from control_plane.fleet.permissions import RECORD
 from control_plane.portal.classes.presenter import class_rows
 from control_plane.portal.page import actor_of, is_part, studio_page
 from control_plane.portal.rooms.presenter import cameras_in, room_cards, room_of
@@ -45,7 +46,7 @@ def room_page(request: StudioRequest, slug: str, room_id: UUID) -> HttpResponse:
 def room_cards_part(request: StudioRequest, slug: str) -> HttpResponse:
     """Returns the cards of all rooms, or of `?room=`, for polling."""
     actor = actor_of(request)
-    access.require(actor, access.Action.RECORD, request.studio)
+    access.require(actor, RECORD, request.studio)
     return studio_page(request, "portal/rooms/cards.html", _cards(request, only=_asked(request, actor)))
 
 

@@ -35,6 +35,7 @@ from control_plane.identity.services.signin import (
 )
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.signin.forms import PolicyForm, initial_of, provider_form
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 from control_plane.tenancy.selectors import studio_name_of
 
 HERE: dict[str, object] = {"section": "settings"}
@@ -102,7 +103,7 @@ def provider_sign_in(request: HttpRequest, provider_id: UUID) -> HttpResponse:
 def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the sign-in policy and the providers, and changes the policy."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor, MANAGE_STUDIO, request.studio)
     policy = SigninPolicy.objects.first() or SigninPolicy(studio=request.studio)
     initial = {name: getattr(policy, name) for name in POLICY_FIELDS}
     form = PolicyForm(request.POST or None, initial=initial)
@@ -122,7 +123,7 @@ def sign_in_settings(request: StudioRequest, slug: str) -> HttpResponse:
 def new_provider(request: StudioRequest, slug: str, kind: str) -> HttpResponse:
     """Adds an identity provider."""
     actor = actor_of(request)
-    access.require(actor, access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor, MANAGE_STUDIO, request.studio)
     if kind not in ProviderKind.values:
         raise NotFound
     form = provider_form(ProviderKind(kind))(request.POST or None)
@@ -231,7 +232,7 @@ def _domains(provider: IdentityProvider) -> list[Domain]:
 
 
 def _provider(request: StudioRequest, provider_id: UUID) -> IdentityProvider:
-    access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor_of(request), MANAGE_STUDIO, request.studio)
     found: IdentityProvider | None = IdentityProvider.objects.filter(pk=provider_id).first()
     if found is None:
         raise NotFound

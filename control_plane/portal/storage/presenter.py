@@ -28,6 +28,7 @@ from control_plane.storage.models import (
     StoreProbe,
     StudioStore,
 )
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.storage.services import latest_probe, unfit_reason
 from control_plane.tenancy.models import Studio
 
@@ -260,7 +261,7 @@ def store_named(actor: Actor, studio: Studio, key: str) -> StudioStore | None:
         NotFound: no such store.
         Forbidden: `actor` may not manage storage.
     """
-    access.require(actor, access.Action.MANAGE_STORAGE, studio)
+    access.require(actor, MANAGE_STORAGE, studio)
     if key == OURS:
         return None
     try:

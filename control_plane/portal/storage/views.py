@@ -30,7 +30,9 @@ from control_plane.recordings.plan_usage import limit_usages
 from control_plane.recordings.store_migration import cancel_migration, retry_failures, start_migration
 from control_plane.storage import stores
 from control_plane.storage.models import StoreMigration
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.storage.services import add_store, change_store, request_probe, set_region
+from control_plane.tenancy.permissions import MANAGE_STUDIO
 
 READ_WRITE = ("GET", "HEAD", "POST")
 
@@ -176,14 +178,14 @@ def retry(request: StudioRequest, slug: str, migration_id: UUID) -> HttpResponse
 @require_safe
 def usage(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the studio's usage and the limits of its plan."""
-    access.require(actor_of(request), access.Action.MANAGE_STUDIO, request.studio)
+    access.require(actor_of(request), MANAGE_STUDIO, request.studio)
     found = allowance()
     context = {"section": "settings", "plan": found, "uses": limit_usages(found)}
     return studio_page(request, "portal/storage/usage.html", context)
 
 
 def _require(request: StudioRequest) -> str:
-    access.require(actor_of(request), access.Action.MANAGE_STORAGE, request.studio)
+    access.require(actor_of(request), MANAGE_STORAGE, request.studio)
     return stores.storage().region
 
 

@@ -12,13 +12,16 @@ from django.db import connection
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.rows import fetch_one
+from control_plane.keys.vault import Purpose
+from control_plane.recordings.audit_events import CLASS_REPLAYED
 from control_plane.recordings.models import ClassSession, Replay
+from control_plane.recordings.permissions import REPLAY
 
+REPLAY_KEYS = Purpose("replay", REPLAY, frozenset({CLASS_REPLAYED}), audited_before=True)
 REPLAY_IDLE_LIMIT = timedelta(minutes=30)
 TOUCH_INTERVAL = timedelta(minutes=1)
 
@@ -29,7 +32,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
     Raises:
         NotFound, Forbidden: `actor` may not replay this class.
     """
-    access.require(actor, access.Action.REPLAY, class_session)
+    access.require(actor, REPLAY, class_session)
     if actor.id is None:
         raise NotFound
     replay = _current_replay(class_session, actor.id)
@@ -43,7 +46,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
             studio_id=class_session.studio_id, class_session=class_session, viewer_id=actor.id, seen_at=now
         )
         entry = record_for(
-            Act.CLASS_REPLAYED,
+            CLASS_REPLAYED,
             class_session,
             actor=actor,
             details={"replay": str(replay.id), **_access_details(class_session, actor)},
@@ -57,7 +60,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
 
 def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]:
     """Returns the basis of the person's access now; it may change later."""
-    reason = access.decide(actor, access.Action.REPLAY, class_session).reason
+    reason = access.decide(actor, REPLAY, class_session).reason
     return {"right": reason.why.value, "role": reason.role.value if reason.role else ""}
 
 

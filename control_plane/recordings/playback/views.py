@@ -28,7 +28,6 @@ from django.http import (
 from django.views.decorators.http import require_safe
 
 from control_plane.access import access
-from control_plane.access.access import require_signed_in
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Busy, ControlPlaneError, NotFound, SignInRequired
 from control_plane.common.fair_threads import FairThreads
@@ -40,9 +39,10 @@ from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed
 from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.models import ClassSession, Replay, Segment
+from control_plane.recordings.permissions import REPLAY
 from control_plane.recordings.playback.playback_cache import class_documents
 from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, parse_range
-from control_plane.recordings.playback.view_sessions import touch_replay
+from control_plane.recordings.playback.view_sessions import REPLAY_KEYS, touch_replay
 from control_plane.recordings.segment_factory import MAX_INIT_BYTES
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.stores import open_store
@@ -95,7 +95,7 @@ def _playback_view(function: Callable[..., HttpResponseBase]) -> View:
     @wraps(function)
     def view(request: HttpRequest, slug: str, class_id: UUID, **kwargs: Any) -> HttpResponseBase:
         try:
-            actor = require_signed_in(request.user)
+            actor = access.require_signed_in(request.user)
             class_session = fetch_one(ClassSession, "this.id = %s", [class_id])
             if class_session is None:
                 raise NotFound
@@ -253,7 +253,7 @@ def _reauthorize(request: HttpRequest, actor: Actor, class_session: ClassSession
         if not request.session.exists(request.session.session_key or ""):
             raise SignInRequired
         with studio_scope(class_session.studio_id):
-            access.require(actor, access.Action.REPLAY, class_session)
+            access.require(actor, REPLAY, class_session)
             if not ClassSession.objects.filter(pk=class_session.pk).exclude(wrapped_key=b"").exists():
                 raise KeyDestroyed
     finally:
@@ -261,7 +261,7 @@ def _reauthorize(request: HttpRequest, actor: Actor, class_session: ClassSession
 
 
 def _require(actor: Actor, class_session: ClassSession) -> None:
-    access.require(actor, access.Action.REPLAY, class_session)
+    access.require(actor, REPLAY, class_session)
 
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
@@ -277,7 +277,7 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
 
 
 def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, replay: Replay) -> bytes:
-    with vault.release_keys(actor, vault.Purpose.REPLAY, class_session, entry_id=replay.entry_id) as release:
+    with vault.release_keys(actor, REPLAY_KEYS, class_session, entry_id=replay.entry_id) as release:
         return release.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 

@@ -3,8 +3,9 @@
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.access.access import Action, Why
+from control_plane.access.access import Why
 from control_plane.audit.models import Entry
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import studio_scope
 from control_plane.people.models import Dancer
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
@@ -26,13 +27,13 @@ def recorded(room: Room, title: str = "Ballet") -> ClassSession:
         return row
 
 
-def may(cast: Cast, who: str, action: Action, obj: object) -> bool:
+def may(cast: Cast, who: str, action: StudioPermission, obj: object) -> bool:
     """Returns whether the person of that name may do it."""
     with studio_scope(cast.studio.id):
         return access.can(getattr(cast, who).actor, action, obj)  # type: ignore[arg-type]
 
 
-def why(cast: Cast, who: str, action: Action, obj: object) -> Why:
+def why(cast: Cast, who: str, action: StudioPermission, obj: object) -> Why:
     """Returns what decided it for the person of that name."""
     with studio_scope(cast.studio.id):
         return access.decide(getattr(cast, who).actor, action, obj).reason.why  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from control_plane.common.roles import Role
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -14,24 +13,29 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Action, Why
+from control_plane.access.access import Why
+from control_plane.access.audit_events import BREAK_GLASS_CLOSED, BREAK_GLASS_OPENED
 from control_plane.access.models import BreakGlass
 from control_plane.access.selectors import break_glasses, open_break_glasses, own_break_glasses
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.administration import services as administration_services
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope, user_scope
+from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.identity.models import SigninPolicy
+from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
+from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.models import Membership, Room, Studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_ROOMS, MANAGE_STUDIO, VIEW_STUDIO
 from tests.control_plane.conftest import SETUP, Cast
 
 REASON = "Camera 2 shows black since Monday, ticket 4711"
-WANTED = [Action.VIEW_STUDIO, Action.VIEW_AGENTS]
+WANTED = [VIEW_STUDIO, VIEW_AGENTS]
 
 
 @pytest.fixture
@@ -61,17 +65,17 @@ def studio_acts(cast: Cast) -> list[str]:
 def test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after(cast: Cast, olga: User) -> None:
     with studio_scope(cast.studio.id):
         with pytest.raises(NotFound):
-            access.require(olga.actor, Action.VIEW_STUDIO, cast.studio)
+            access.require(olga.actor, VIEW_STUDIO, cast.studio)
         assert not access.visible(olga.actor, Room).exists()
     glass = enter(cast, olga)
     with studio_scope(cast.studio.id):
-        decision = access.decide(olga.actor, Action.VIEW_AGENTS, cast.studio)
+        decision = access.decide(olga.actor, VIEW_AGENTS, cast.studio)
         assert (decision.allowed, decision.reason.why) == (True, Why.BREAK_GLASS)
         assert access.permissions(olga.actor, cast.studio.id) == set(WANTED)
         with pytest.raises(Forbidden, match="not let in for “Watch recorded classes”"):
-            access.require(olga.actor, Action.REPLAY, cast.studio)
+            access.require(olga.actor, REPLAY, cast.studio)
     with time_machine.travel(glass.ends_at, tick=False), studio_scope(cast.studio.id):
-        assert access.decide(olga.actor, Action.VIEW_AGENTS, cast.studio).reason.why is Why.NOT_A_MEMBER
+        assert access.decide(olga.actor, VIEW_AGENTS, cast.studio).reason.why is Why.NOT_A_MEMBER
 
 
 def test_it_opens_one_studio_and_no_other(cast: Cast, other: Cast, olga: User) -> None:
@@ -110,9 +114,9 @@ def test_who_is_no_operator_any_more_is_out(cast: Cast, olga: User, change: dict
 
 def test_both_chains_have_it_with_who_where_and_until_when(cast: Cast, olga: User) -> None:
     glass = enter(cast, olga)
-    assert studio_acts(cast)[-1] == Act.BREAK_GLASS_OPENED
+    assert studio_acts(cast)[-1] == BREAK_GLASS_OPENED
     action, details = platform_acts()[-1]
-    assert action == Act.BREAK_GLASS_OPENED
+    assert action == BREAK_GLASS_OPENED
     assert details == {
         "operator": str(olga.id),
         "studio": str(cast.studio.id),
@@ -120,7 +124,7 @@ def test_both_chains_have_it_with_who_where_and_until_when(cast: Cast, olga: Use
         "ends_at": glass.ends_at.isoformat(),
     }
     access_services.close_break_glass(glass, actor=olga.actor)
-    assert studio_acts(cast)[-1] == platform_acts()[-1][0] == Act.BREAK_GLASS_CLOSED
+    assert studio_acts(cast)[-1] == platform_acts()[-1][0] == BREAK_GLASS_CLOSED
     before = len(studio_acts(cast))
     access_services.close_break_glass(glass, actor=cast.alice.actor)
     assert len(studio_acts(cast)) == before
@@ -167,13 +171,13 @@ def test_a_mail_server_that_is_down_undoes_nothing(
         ({"hours": 4.1}, "hours"),
         ({"hours": float("nan")}, "hours"),
         ({"actions": []}, "at least one"),
-        ({"actions": [Action.MANAGE_PEOPLE]}, "manage_people"),
-        ({"actions": [Action.VIEW_CLASS, Action.REPLAY, Action.EXPORT]}, "export"),
+        ({"actions": [MANAGE_PEOPLE]}, "manage_people"),
+        ({"actions": [VIEW_CLASS, REPLAY, EXPORT]}, "export"),
         # An identity provider of one's own makes admins, a store gets all footage to come, an agent the cameras' passwords.
-        ({"actions": [Action.MANAGE_STUDIO]}, "manage_studio"),
-        ({"actions": [Action.MANAGE_STORAGE]}, "manage_storage"),
-        ({"actions": [Action.VIEW_AGENTS, Action.MANAGE_AGENTS]}, "manage_agents"),
-        ({"actions": [Action.REPLAY]}, "Replay needs view class"),
+        ({"actions": [MANAGE_STUDIO]}, "manage_studio"),
+        ({"actions": [MANAGE_STORAGE]}, "manage_storage"),
+        ({"actions": [VIEW_AGENTS, MANAGE_AGENTS]}, "manage_agents"),
+        ({"actions": [REPLAY]}, "Replay needs view class"),
     ],
 )
 def test_a_poor_reason_a_long_stay_and_too_much_are_refused(
@@ -191,7 +195,7 @@ def test_what_support_may_no_longer_ask_for_counts_for_nothing_in_an_open_visit(
     glass = enter(cast, olga)
     with studio_scope(cast.studio.id):
         BreakGlass.objects.filter(pk=glass.pk).update(actions=["view_studio", "manage_people"])
-        assert access.permissions(olga.actor, cast.studio.id) == {Action.VIEW_STUDIO}
+        assert access.permissions(olga.actor, cast.studio.id) == {VIEW_STUDIO}
         assert not access.visible(olga.actor, Membership).exists()
         assert access.visible(olga.actor, Studio).exists()
 
@@ -238,6 +242,6 @@ def test_only_the_operator_and_who_manages_people_close_it(cast: Cast, olga: Use
 
 
 def test_an_operator_inside_cannot_let_anybody_in(cast: Cast, olga: User) -> None:
-    enter(cast, olga, actions=[Action.VIEW_STUDIO, Action.MANAGE_ROOMS])
+    enter(cast, olga, actions=[VIEW_STUDIO, MANAGE_ROOMS])
     with studio_scope(cast.studio.id), pytest.raises(Forbidden):
         administration_services.add_member(cast.studio, olga, Role.ADMIN, actor=olga.actor)

@@ -3,21 +3,25 @@
 from datetime import timedelta
 
 import pytest
-from control_plane.common.roles import Role
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from control_plane.access import access, services
-from control_plane.access.access import Action, Why
+from control_plane.access.access import Why
 from control_plane.access.model_access import UnlistedModel
+from control_plane.access.permissions import MAINTAIN
 from control_plane.access.roles import DEFAULTS
 from control_plane.common.errors import NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import RECORD
 from control_plane.keys.models import StudioKey
 from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import REPLAY, UPLOAD
 from control_plane.tenancy.models import Room, Studio
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
 from tests.control_plane.access.rights import danced, recorded
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -31,7 +35,7 @@ def test_a_question_about_a_class_costs_one_query_and_a_guardians_two(
     actor = getattr(cast, who).actor
     with studio_scope(cast.studio.id):
         for ask in (
-            lambda: access.can(actor, Action.REPLAY, row),
+            lambda: access.can(actor, REPLAY, row),
             lambda: access.permissions(actor, cast.studio.id),
             lambda: list(access.visible(actor, ClassSession)),
         ):
@@ -45,12 +49,12 @@ def test_who_can_costs_the_same_for_one_person_and_for_many(cast: Cast, room: Ro
     danced(family, row)
     with studio_scope(cast.studio.id):
         with CaptureQueriesContext(connection) as asked:
-            found = access.who_can(Action.REPLAY, row)
+            found = access.who_can(REPLAY, row)
         names = {user.display_name: decision.reason.why for user, decision in found if decision}
-        assert [user for user, _ in access.who_can(Action.REPLAY, row, after=1, most=2)] == [
+        assert [user for user, _ in access.who_can(REPLAY, row, after=1, most=2)] == [
             user for user, _ in found[1:3]
         ]
-        assert len(access.who_can(Action.REPLAY, row, most=10**6)) == len(found) == 5
+        assert len(access.who_can(REPLAY, row, most=10**6)) == len(found) == 5
     assert len(asked) == 3
     assert names == {
         "Alice": Why.ROLE,
@@ -64,16 +68,16 @@ def test_what_somebody_can_is_told_for_each_action_of_people(cast: Cast) -> None
     with studio_scope(cast.studio.id):
         told = dict(access.what_can(cast.vera, cast.studio.id))
     assert {action for action, decision in told.items() if decision} == DEFAULTS[Role.VIEWER]
-    assert str(told[Action.REPLAY].reason) == "The role Viewer includes replay."
-    assert "does not include it" in str(told[Action.RECORD].reason)
-    assert Action.UPLOAD not in told
+    assert str(told[REPLAY].reason) == "The role Viewer includes replay."
+    assert "does not include it" in str(told[RECORD].reason)
+    assert UPLOAD not in told
 
 
 def test_a_reason_says_until_when_and_by_whom(cast: Cast, room: Room) -> None:
     end = timezone.now() + timedelta(days=2)
-    services.deny_right(cast.vera, Action.REPLAY, room, actor=cast.alice.actor, until=end)
+    services.deny_right(cast.vera, REPLAY, room, actor=cast.alice.actor, until=end)
     with studio_scope(cast.studio.id):
-        reason = access.decide(cast.vera.actor, Action.REPLAY, room).reason
+        reason = access.decide(cast.vera.actor, REPLAY, room).reason
     assert reason.by == cast.alice.id
     assert reason.words(by_name="Alice") == f"Denied replay on the room until {end:%d %B %Y, %H:%M} by Alice."
 
@@ -83,13 +87,13 @@ def test_a_table_that_nobody_listed_is_never_shown(cast: Cast, monkeypatch: pyte
         key = StudioKey.objects.get()
         monkeypatch.setattr(StudioKey, "view_permission", "")
         for ask in (
-            lambda: access.can(cast.alice.actor, Action.MANAGE_STUDIO, key),
-            lambda: access.decide(cast.alice.actor, Action.MANAGE_STUDIO, key),
-            lambda: access.require(SETUP, Action.MAINTAIN, key),
+            lambda: access.can(cast.alice.actor, MANAGE_STUDIO, key),
+            lambda: access.decide(cast.alice.actor, MANAGE_STUDIO, key),
+            lambda: access.require(SETUP, MAINTAIN, key),
             lambda: access.visible(cast.alice.actor, StudioKey),
             lambda: access.view_action(StudioKey),
-            lambda: access.who_can(Action.MANAGE_STUDIO, key),
-            lambda: access.can(cast.alice.actor, Action.MANAGE_PEOPLE, cast.vera),
+            lambda: access.who_can(MANAGE_STUDIO, key),
+            lambda: access.can(cast.alice.actor, MANAGE_PEOPLE, cast.vera),
         ):
             with pytest.raises(UnlistedModel):
                 ask()
@@ -97,7 +101,7 @@ def test_a_table_that_nobody_listed_is_never_shown(cast: Cast, monkeypatch: pyte
 
 def test_a_thing_of_another_studio_than_the_one_in_scope_is_not_there(cast: Cast, other: Cast) -> None:
     with studio_scope(cast.studio.id):
-        assert not access.can(cast.alice.actor, Action.VIEW_STUDIO, other.studio)
+        assert not access.can(cast.alice.actor, VIEW_STUDIO, other.studio)
         with pytest.raises(NotFound):
-            access.require(other.alice.actor, Action.VIEW_STUDIO, other.studio)
+            access.require(other.alice.actor, VIEW_STUDIO, other.studio)
         assert list(access.visible(cast.alice.actor, Studio)) == [cast.studio]

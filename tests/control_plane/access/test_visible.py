@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,14 +13,17 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from control_plane.access import access
-from control_plane.access.actions import Action
 from control_plane.access.models import BreakGlass, Effect, ObjectRight, RoleActions
 from control_plane.access.object_permissions import permission_for
 from control_plane.access.roles import RIGHTS_ON
 from control_plane.accounts.models import User
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.recordings.models import Appearance, ClassSession, ClassState, Track
+from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
@@ -37,7 +39,7 @@ SEEN: tuple[type[models.Model], ...] = (
 )
 ends = st.sampled_from([None, -1, 0, 1])
 """In minutes from now; None: no end."""
-SHOWING = [Action.VIEW_CLASS, Action.REPLAY, Action.EXPORT]
+SHOWING = [VIEW_CLASS, REPLAY, EXPORT]
 actions = st.sampled_from(SHOWING * 3 + sorted({action for found in RIGHTS_ON.values() for action in found}))
 rights = st.lists(
     st.tuples(st.integers(0, 5), actions, st.sampled_from(Effect), ends),
@@ -51,16 +53,16 @@ world = st.fixed_dictionaries(
         "active": st.sampled_from([True, True, True, False]),
         "chosen": st.none()
         | st.just(["view_class"])
-        | st.lists(st.sampled_from([action.value for action in Action]), unique=True),
+        | st.lists(st.sampled_from(list(StudioPermission.all())), unique=True),
         "rights": rights,
         "appearances": st.sets(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=6),
         "guardianships": st.dictionaries(st.integers(0, 2), st.sampled_from([None, None, -1]), max_size=3),
         "protected": st.sets(st.integers(0, 2), max_size=1),
         "operator": st.booleans(),
-        "asked": st.lists(st.sampled_from(Action), min_size=3, max_size=3),
+        "asked": st.lists(st.sampled_from(StudioPermission.all()), min_size=3, max_size=3),
         "glass": st.none()
         | st.tuples(
-            st.lists(st.sampled_from([action.value for action in Action]), unique=True),
+            st.lists(st.sampled_from(list(StudioPermission.all())), unique=True),
             st.sampled_from([-1, 0, 1]),
             st.booleans(),
         ),
@@ -72,12 +74,12 @@ BEYOND_THE_ROLE: dict[str, Any] = {
     "membership_ends": None,
     "active": True,
     "chosen": None,
-    "rights": [(5, Action.VIEW_DANCERS, Effect.ALLOW, None)],
+    "rights": [(5, VIEW_DANCERS, Effect.ALLOW, None)],
     "appearances": set(),
     "guardianships": {},
     "protected": set(),
     "operator": False,
-    "asked": [Action.VIEW_DANCERS],
+    "asked": [VIEW_DANCERS],
     "glass": None,
 }
 """Rare among what is made up: a right that the role's limits do not let count, as when the role was changed after it."""
@@ -114,7 +116,7 @@ def test_a_row_is_visible_exactly_where_one_can_see_it(cast: Cast, facts: dict[s
         for action in facts["asked"]:
             assert access.can(actor, action, cast.studio) is (action in whole)
         for row in ClassSession.objects.all():
-            for action in (Action.REPLAY, Action.EXPORT):
+            for action in (REPLAY, EXPORT):
                 told = {user.pk: decision for user, decision in access.who_can(action, row)}
                 mine = access.decide(actor, action, row)
                 assert bool(told.get(cast.sam.pk)) == bool(mine)

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from control_plane.common.roles import Role
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
@@ -23,6 +22,7 @@ from control_plane.accounts.services import create_user
 from control_plane.administration import services
 from control_plane.administration.services.invitations import accept, invite, revoke, send_again
 from control_plane.common.errors import BadRequest, Conflict, ControlPlaneError, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.tenancy.models import Invitation, Membership
 from tests.control_plane.conftest import SETUP, Cast

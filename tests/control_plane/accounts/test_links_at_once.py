@@ -10,7 +10,6 @@ from allauth.account.utils import perform_login
 from allauth.mfa import signals
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
-from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import Client, RequestFactory
@@ -21,6 +20,7 @@ from control_plane.accounts.services import create_signin_link
 from control_plane.administration import services
 from control_plane.administration.services import signin_links
 from control_plane.administration.services.signin_links import create_member_link, is_limited_to
+from control_plane.common.roles import Role
 from tests.control_plane.accounts.test_factors import KEY
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in
 from tests.control_plane.accounts.test_way_back import use

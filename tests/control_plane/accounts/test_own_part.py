@@ -7,7 +7,6 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
-from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -18,6 +17,7 @@ from control_plane.accounts.services import create_signin_link
 from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.services.signin import change_signin_policy
 from control_plane.tenancy.models import Membership

@@ -9,7 +9,6 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.socialaccount.models import SocialAccount
-from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -25,6 +24,7 @@ from control_plane.administration.services.signin_links import REFUSED, create_m
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.services.sso import ProviderClaims, admit
@@ -382,12 +382,12 @@ def test_who_may_not_manage_people_makes_no_link(cast: Cast, other: Cast, no_mai
 
 
 def services_key(cast: Cast) -> Any:
-    from control_plane.access.actions import Action
     from control_plane.access.services.api_keys import make_api_key
+    from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
     soon = timezone.now() + timedelta(days=1)
     return make_api_key(
-        cast.studio, name="x", actions=[Action.MANAGE_PEOPLE], expires_at=soon, actor=cast.alice.actor
+        cast.studio, name="x", actions=[MANAGE_PEOPLE], expires_at=soon, actor=cast.alice.actor
     )
 
 

@@ -4,13 +4,13 @@ from io import StringIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from control_plane.common.roles import Role
 from django.conf import settings
 from django.core.management import call_command
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import use_signin_link
 from control_plane.common.commands import Refused
+from control_plane.common.roles import Role
 from control_plane.tenancy.selectors import own_memberships, studio_ids
 
 

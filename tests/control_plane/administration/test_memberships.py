@@ -4,17 +4,18 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from control_plane.common.roles import Role
 from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Action, Why
+from control_plane.access.access import Why
 from control_plane.access.models import ObjectRight
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import EXPORT, REPLAY
 from control_plane.tenancy.models import Membership, Room
 from control_plane.tenancy.selectors import own_membership, own_memberships
 from tests.control_plane.access.rights import last, may, recorded, why
@@ -23,21 +24,21 @@ from tests.control_plane.conftest import SETUP, Cast
 
 def test_a_member_who_is_removed_leaves_no_right_behind(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
-    access_services.deny_right(cast.pat, Action.EXPORT, row, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
+    access_services.deny_right(cast.pat, EXPORT, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         administration_services.remove_member(Membership.objects.get(user=cast.pat), actor=cast.alice.actor)
         assert not ObjectRight.objects.exists()
-        assert access.decide(cast.pat.actor, Action.REPLAY, row).reason.why is Why.NOT_A_MEMBER
+        assert access.decide(cast.pat.actor, REPLAY, row).reason.why is Why.NOT_A_MEMBER
     assert last(cast).details["rights"] == 2
 
 
 def test_a_right_without_a_membership_is_none(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         Membership.objects.filter(user=cast.pat).delete()
-        assert not access.can(cast.pat.actor, Action.REPLAY, row)
+        assert not access.can(cast.pat.actor, REPLAY, row)
         assert not access.visible(cast.pat.actor, ClassSession).exists()
 
 
@@ -48,17 +49,17 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
     administration_services.set_membership_end(membership, end, actor=cast.alice.actor)
     slug = cast.studio.slug
     with time_machine.travel(end - timedelta(microseconds=1), tick=False):
-        assert may(cast, "vera", Action.REPLAY, row)
+        assert may(cast, "vera", REPLAY, row)
         assert own_membership(cast.vera.id, slug=slug) is not None
     with time_machine.travel(end, tick=False):
-        assert why(cast, "vera", Action.REPLAY, row) is Why.NOT_A_MEMBER
+        assert why(cast, "vera", REPLAY, row) is Why.NOT_A_MEMBER
         assert own_membership(cast.vera.id, slug=slug) is None
         assert own_memberships(cast.vera.id) == []
         with studio_scope(cast.studio.id):
             assert access.role_of(cast.vera.actor, cast.studio.id) is None
             assert not access.visible(cast.vera.actor, Room).exists()
         with pytest.raises(NotFound):
-            access_services.give_right(cast.vera, Action.REPLAY, row, actor=cast.alice.actor)
+            access_services.give_right(cast.vera, REPLAY, row, actor=cast.alice.actor)
     administration_services.set_membership_end(membership, None, actor=cast.alice.actor)
     assert last(cast).details["ends_at"] is None
 

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from control_plane.common.roles import Role
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -15,18 +14,22 @@ from typer.testing import CliRunner
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import BREAK_GLASS_CLOSED
 from control_plane.access.models import BreakGlass
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
+from control_plane.administration.audit_events import OPERATOR_ENDED, OPERATOR_MADE
 from control_plane.administration.services.invitations import accept, invite
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.plans.services import create_plan
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from launcher import cli
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -42,9 +45,9 @@ def made(address: str = ADDRESS) -> str:
     return parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0]
 
 
-def on_record(act: Act) -> list[Entry]:
+def on_record(act: AuditEvent) -> list[Entry]:
     with chain_scope(None):
-        return list(Entry.objects.filter(action=act.value))
+        return list(Entry.objects.filter(action=act))
 
 
 def add_factor(user: User) -> None:
@@ -53,7 +56,7 @@ def add_factor(user: User) -> None:
 
 def visit(cast: Cast, user: User) -> BreakGlass:
     return access_services.open_break_glass(
-        cast.studio, user, [Action.VIEW_STUDIO, Action.VIEW_AGENTS], REASON, 1, actor=user.actor
+        cast.studio, user, [VIEW_STUDIO, VIEW_AGENTS], REASON, 1, actor=user.actor
     )
 
 
@@ -76,7 +79,7 @@ def test_the_link_signs_in_and_opens_nothing_without_a_second_factor(cast: Cast)
 def test_that_somebody_became_an_operator_is_on_the_platforms_record_once(db: None) -> None:
     made()
     assert made(ADDRESS.upper())
-    (entry,) = on_record(Act.OPERATOR_MADE)
+    (entry,) = on_record(OPERATOR_MADE)
     assert entry.actor_job == "manage create_operator"
     assert entry.object_id == str(User.objects.get(email=ADDRESS).pk)
     assert ADDRESS not in str(entry.details)
@@ -101,8 +104,8 @@ def test_ending_it_closes_every_visit_for_good(cast: Cast, other: Cast) -> None:
     visit(other, olga)
     call_command("end_operator", ADDRESS, stdout=StringIO())
     call_command("end_operator", ADDRESS, stdout=StringIO())
-    assert len(on_record(Act.OPERATOR_ENDED)) == 1
-    assert len(on_record(Act.BREAK_GLASS_CLOSED)) == 2
+    assert len(on_record(OPERATOR_ENDED)) == 1
+    assert len(on_record(BREAK_GLASS_CLOSED)) == 2
     made()
     for one in (cast, other):
         with studio_scope(one.studio.id):

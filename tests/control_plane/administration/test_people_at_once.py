@@ -8,13 +8,11 @@ from threading import Barrier, Event
 from types import ModuleType
 
 import pytest
-from control_plane.common.roles import Role
 from django.apps import apps
 from django.db import connection
 
 from control_plane.access import access, member_permissions
 from control_plane.access import services as access_services
-from control_plane.access.access import Action
 from control_plane.access.model_access import view_action
 from control_plane.access.models import ObjectRight
 from control_plane.access.roles import DEFAULTS
@@ -22,10 +20,14 @@ from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import Conflict, ControlPlaneError, NotFound
 from control_plane.common.models import StudioOwned
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import RECORD
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Guardianship, Relation
+from control_plane.recordings.permissions import EXPORT, REPLAY, SHARE
 from control_plane.tenancy import locking as lock
 from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import SETUP, Cast
@@ -108,7 +110,7 @@ def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
         lambda cast: administration_services.set_membership_end(
             cast.membership(cast.vera), None, actor=cast.ivan.actor
         ),
-        lambda cast: access_services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.ivan.actor),
+        lambda cast: access_services.give_right(cast.vera, EXPORT, cast.studio, actor=cast.ivan.actor),
     ],
 )
 def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
@@ -150,7 +152,7 @@ def test_a_right_given_while_its_person_is_removed_is_none(
 
         def late() -> None:
             try:
-                access_services.give_right(cast.vera, Action.EXPORT, cast.studio, actor=cast.alice.actor)
+                access_services.give_right(cast.vera, EXPORT, cast.studio, actor=cast.alice.actor)
             finally:
                 connection.close()
 
@@ -196,11 +198,11 @@ def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committe
     for _ in range(3):
         vera = cast.membership(cast.vera)
 
-        def give(action: Action) -> Callable[[], object]:
+        def give(action: StudioPermission) -> Callable[[], object]:
             return lambda: access_services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
 
         together(
-            *[give(action) for action in (Action.EXPORT, Action.SHARE, Action.RECORD)],
+            *[give(action) for action in (EXPORT, SHARE, RECORD)],
             partial(administration_services.remove_member, vera, actor=cast.alice.actor),
         )
         with studio_scope(cast.studio.id):
@@ -212,13 +214,13 @@ def test_a_role_is_never_remembered(committed: Cast) -> None:
     """Another connection takes a right away in the middle of an open scope; the next question knows."""
     cast = committed
     with studio_scope(cast.studio.id):
-        assert access.can(cast.vera.actor, Action.REPLAY, cast.studio)
-        wanted = DEFAULTS[Role.VIEWER] - {Action.REPLAY}
+        assert access.can(cast.vera.actor, REPLAY, cast.studio)
+        wanted = DEFAULTS[Role.VIEWER] - {REPLAY}
         (refused,) = together(
             lambda: access_services.set_role_actions(cast.studio, Role.VIEWER, wanted, actor=cast.alice.actor)
         )
         assert refused is None
-        assert not access.can(cast.vera.actor, Action.REPLAY, cast.studio)
+        assert not access.can(cast.vera.actor, REPLAY, cast.studio)
 
 
 def test_a_member_changed_by_a_page_that_is_old_is_read_anew(cast: Cast) -> None:

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 
 import pytest
-from control_plane.common.roles import Role
 
 from control_plane.access import services as access_services
-from control_plane.access.access import Action
 from control_plane.administration import services as administration_services
 from control_plane.administration.services.invitations import invite
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import RECORD
 from control_plane.keys import services as keys_services
+from control_plane.keys.audit_events import STUDIO_KEY_MADE
 from control_plane.keys.models import StudioKey
+from control_plane.tenancy.audit_events import MEMBER_ADDED, STUDIO_CREATED
 from control_plane.tenancy.models import Membership, Room, Studio
 from tests.control_plane.conftest import SETUP, Cast
 
@@ -29,7 +30,7 @@ def test_a_new_studio_has_keys_an_admin_and_a_record(cast: Cast) -> None:
         key = StudioKey.objects.get()
         assert key.retired_at is None
         assert len(bytes(key.public_key)) == 32
-    assert acts(cast)[:3] == [Act.STUDIO_CREATED, Act.STUDIO_KEY_MADE, Act.MEMBER_ADDED]
+    assert acts(cast)[:3] == [STUDIO_CREATED, STUDIO_KEY_MADE, MEMBER_ADDED]
 
 
 @pytest.mark.parametrize("slug", ["", "Big", "a b", "-a", "a-", "../x", "ü"])
@@ -99,12 +100,8 @@ WRITES: list[Callable[[Cast, Membership, Room], Callable[..., object]]] = [
         lambda actor: administration_services.change_role(member, Role.VIEWER, actor=actor)
     ),
     lambda cast, member, room: lambda actor: administration_services.remove_member(member, actor=actor),
-    lambda cast, member, room: (
-        lambda actor: access_services.give_right(cast.vera, Action.RECORD, room, actor=actor)
-    ),
-    lambda cast, member, room: (
-        lambda actor: access_services.take_right(cast.vera, Action.RECORD, room, actor=actor)
-    ),
+    lambda cast, member, room: lambda actor: access_services.give_right(cast.vera, RECORD, room, actor=actor),
+    lambda cast, member, room: lambda actor: access_services.take_right(cast.vera, RECORD, room, actor=actor),
 ]
 
 

@@ -3,18 +3,21 @@
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.core import mail
 
-from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey
+from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.roles import DEFAULTS
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Invitation
+from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
 from tests.control_plane.api.test_api import Ask, key_for, program
 from tests.control_plane.conftest import Cast
 
-PEOPLE = [Action.MANAGE_PEOPLE]
+PEOPLE = [MANAGE_PEOPLE]
 LENT_TOO_LITTLE = (403, "key_not_enough")
 
 
@@ -50,7 +53,7 @@ def test_a_key_that_lends_less_makes_no_member_an_admin(cast: Cast, narrow: Ask)
 
 
 def test_a_key_that_lends_all_that_an_admin_may_makes_one(cast: Cast) -> None:
-    everything = [action for action in Action if action in DEFAULTS[Role.ADMIN]]
+    everything = [action for action in StudioPermission.all() if action in DEFAULTS[Role.ADMIN]]
     ask = program(key_for(cast.studio, cast.alice, everything), cast.studio)
     assert ask("POST", "invitations/", {"email": "eve@example.org", "role": "admin"}).status_code == 201
 
@@ -59,14 +62,12 @@ def test_a_key_gives_no_right_that_it_does_not_lend(cast: Cast, narrow: Ask) -> 
     right = {"user_id": str(cast.pat.id), "thing": "studio", "action": "replay"}
     assert refusal(narrow("POST", "rights/", right)) == LENT_TOO_LITTLE
     assert narrow("POST", "rights/", right | {"effect": "deny"}).status_code == 201
-    lends = program(
-        key_for(cast.studio, cast.alice, [*PEOPLE, Action.VIEW_CLASS, Action.REPLAY]), cast.studio
-    )
+    lends = program(key_for(cast.studio, cast.alice, [*PEOPLE, VIEW_CLASS, REPLAY]), cast.studio)
     assert lends("POST", "rights/", right).status_code == 201
 
 
 def test_a_key_adds_nothing_to_a_role_that_it_does_not_lend(cast: Cast) -> None:
-    ask = program(key_for(cast.studio, cast.alice, [Action.MANAGE_POLICY]), cast.studio)
+    ask = program(key_for(cast.studio, cast.alice, [MANAGE_POLICY]), cast.studio)
     assert (
         refusal(ask("PUT", "roles/guardian/", {"actions": ["view_studio", "view_class"]})) == LENT_TOO_LITTLE
     )
@@ -75,7 +76,7 @@ def test_a_key_adds_nothing_to_a_role_that_it_does_not_lend(cast: Cast) -> None:
 
 
 def test_a_key_sees_and_ends_itself_alone(cast: Cast) -> None:
-    secrets = [key_for(cast.studio, cast.alice, [Action.VIEW_CLASS]) for _ in range(3)]
+    secrets = [key_for(cast.studio, cast.alice, [VIEW_CLASS]) for _ in range(3)]
     ask = program(secrets[0], cast.studio)
     (own,) = ask("GET", "api-keys/").told["items"]
     with studio_scope(cast.studio.id):
@@ -89,8 +90,8 @@ def test_a_key_sees_and_ends_itself_alone(cast: Cast) -> None:
 
 
 def test_a_key_that_lends_to_manage_the_studio_ends_others(cast: Cast) -> None:
-    key_for(cast.studio, cast.alice, [Action.VIEW_CLASS])
-    ask = program(key_for(cast.studio, cast.alice, [Action.MANAGE_STUDIO]), cast.studio)
+    key_for(cast.studio, cast.alice, [VIEW_CLASS])
+    ask = program(key_for(cast.studio, cast.alice, [MANAGE_STUDIO]), cast.studio)
     found = ask("GET", "api-keys/").told["items"]
     assert len(found) == 2
     for item in sorted(found, key=lambda item: "manage_studio" in item["actions"]):

@@ -12,7 +12,6 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.audit.catalogue import MEANINGS, Action
 from control_plane.audit.chain import (
     GENESIS,
     Break,
@@ -134,10 +133,6 @@ def test_a_rehashed_entry_breaks_the_next_one() -> None:
     assert first_break(as_stored(links), head(links)) == Break(
         3, "it does not follow from the entry before it"
     )
-
-
-def test_every_action_has_a_meaning() -> None:
-    assert set(MEANINGS) == set(Action)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from control_plane.accounts.audit_events import USER_RENAMED
 from control_plane.administration import services
-from control_plane.audit.catalogue import Action
 from control_plane.audit.chain import Link, canonical
 from control_plane.audit.models import ChainHead, Entry
 from control_plane.audit.selectors import entries, stored, verify_chain
@@ -21,13 +21,14 @@ from control_plane.audit.services import chain_scope, record, record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import ScopeMismatch, ScopeMissing
 from control_plane.common.scoping import studio_scope
+from control_plane.tenancy.audit_events import ROOM_CHANGED, STUDIO_CHANGED
 from control_plane.tenancy.models import Room
 from tests.control_plane.conftest import Cast
 
 
 def add(studio_id: UUID | None, **details: object) -> Entry:
     return record(
-        Action.ROOM_CHANGED,
+        ROOM_CHANGED,
         actor=Actor.system("test"),
         studio_id=studio_id,
         object_type="tenancy.Room",
@@ -50,7 +51,7 @@ def test_each_studio_counts_for_itself_without_a_gap(cast: Cast, other: Cast) ->
 def test_an_event_about_a_row_is_on_the_chain_of_its_studio(cast: Cast) -> None:
     room = services.create_room(cast.studio, name="Blue room", actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        entry = record_for(Action.ROOM_CHANGED, room, actor=cast.alice.actor, details={"fields": ["name"]})
+        entry = record_for(ROOM_CHANGED, room, actor=cast.alice.actor, details={"fields": ["name"]})
     assert (entry.studio_id, entry.object_type) == (cast.studio.id, "tenancy.Room")
     assert (entry.object_id, entry.details) == (str(room.pk), {"fields": ["name"]})
     assert entry.actor_id == cast.alice.pk
@@ -58,12 +59,12 @@ def test_an_event_about_a_row_is_on_the_chain_of_its_studio(cast: Cast) -> None:
 
 def test_an_event_about_a_studio_is_on_its_own_chain(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
-        entry = record_for(Action.STUDIO_CHANGED, cast.studio, actor=cast.alice.actor)
+        entry = record_for(STUDIO_CHANGED, cast.studio, actor=cast.alice.actor)
     assert (entry.studio_id, entry.object_id) == (cast.studio.id, str(cast.studio.pk))
 
 
 def test_an_event_about_an_account_is_on_the_platforms_chain(cast: Cast) -> None:
-    entry = record_for(Action.USER_RENAMED, cast.alice, actor=cast.alice.actor)
+    entry = record_for(USER_RENAMED, cast.alice, actor=cast.alice.actor)
     assert (entry.studio_id, entry.object_type) == (None, "accounts.User")
 
 

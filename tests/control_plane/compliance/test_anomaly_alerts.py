@@ -9,9 +9,11 @@ from django.core import mail
 from django.db import DatabaseError
 from django.utils import timezone
 
+from control_plane.accounts.audit_events import SIGNIN_FAILED
 from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action
+from control_plane.audit.audit_events import AUDIT_EXPORTED
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
@@ -30,6 +32,7 @@ from control_plane.compliance.models import Alert, AlertNotice, AnomalyCursor
 from control_plane.compliance.tasks import detect_anomalies_everywhere
 from control_plane.people.models import Relation
 from control_plane.people.services import start_guardianship
+from control_plane.recordings.audit_events import CLASS_REPLAYED
 from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.compliance.conftest import Lesson
@@ -43,7 +46,7 @@ def _mailbox(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
-def look(cast: Cast, user: User, thing: str, action: Action = Action.CLASS_REPLAYED) -> None:
+def look(cast: Cast, user: User, thing: str, action: AuditEvent = CLASS_REPLAYED) -> None:
     with studio_scope(cast.studio.id):
         record(
             action, actor=user.actor, studio_id=cast.studio.id,
@@ -103,7 +106,7 @@ def test_own_family_and_staff_are_not(cast: Cast, lesson: Lesson) -> None:
 def failed(*people: User) -> None:
     for person in people:
         record(
-            Action.SIGNIN_FAILED, actor=Actor.system("accounts.signin"), studio_id=None,
+            SIGNIN_FAILED, actor=Actor.system("accounts.signin"), studio_id=None,
             object_type="accounts.User", object_id=person.id,
         )  # fmt: skip
 
@@ -149,10 +152,10 @@ def test_admins_get_one_mail_for_all_and_not_one_for_each(cast: Cast, other: Cas
         assert "Vera" not in message.body
         assert f"/studio/{cast.studio.slug}/alerts/" in message.body
         detect_anomalies_everywhere()
-        look(cast, cast.vera, "x", Action.AUDIT_EXPORTED)
+        look(cast, cast.vera, "x", AUDIT_EXPORTED)
         clock.shift(timedelta(minutes=5))
         for number in range(6):
-            look(cast, cast.vera, str(number), Action.AUDIT_EXPORTED)
+            look(cast, cast.vera, str(number), AUDIT_EXPORTED)
         detect_anomalies_everywhere()
         assert len(mail.outbox) == 1, "the next mail waits"
         clock.shift(timedelta(minutes=11))

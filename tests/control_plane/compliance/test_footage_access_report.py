@@ -8,7 +8,6 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
 from control_plane.common.errors import Forbidden, NotFound
@@ -17,6 +16,7 @@ from control_plane.compliance.checkpointing import take_checkpoint_when_due
 from control_plane.compliance.footage_access_report import FootageAccessReport, report_footage_access
 from control_plane.people.models import Guardianship
 from control_plane.people.services import end_guardianship
+from control_plane.recordings.audit_events import FOOTAGE_COMMITTED
 from control_plane.recordings.models import Replay
 from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
@@ -64,7 +64,7 @@ def test_what_is_no_look_is_never_read(cast: Cast, lesson: Lesson, monkeypatch: 
     with studio_scope(lesson.ada.studio_id):
         for _ in range(5):
             record(
-                Act.FOOTAGE_COMMITTED, actor=cast.agent, studio_id=cast.studio.id,
+                FOOTAGE_COMMITTED, actor=cast.agent, studio_id=cast.studio.id,
                 object_type="recordings.ClassSession", object_id=lesson.session.id,
             )  # fmt: skip
     monkeypatch.setattr(Entry, "from_db", classmethod(noted))

@@ -6,30 +6,33 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from control_plane.common.roles import Role
 from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action as Right
 from control_plane.access.models import ApiKey
 from control_plane.access.services.api_keys import actor_of, make_api_key
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
-from control_plane.audit.catalogue import Action
+from control_plane.audit.events import AuditEvent, Category
 from control_plane.audit.models import Entry
 from control_plane.audit.offline import verify_export
 from control_plane.audit.selectors import verify_chain
 from control_plane.audit.services import record
-from control_plane.audit.words import Category
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.exporting import Form, export_log
 from control_plane.compliance.search import AuditQuery, decode_cursor, encode_cursor, search
 from control_plane.compliance.signing import public_key
+from control_plane.people.permissions import VIEW_DANCERS
+from control_plane.recordings.audit_events import CLASS_REPLAYED
+from control_plane.recordings.permissions import REPLAY
+from control_plane.tenancy.audit_events import ROOM_CHANGED
+from control_plane.tenancy.permissions import MANAGE_ROOMS, VIEW_STUDIO
 from shared.protocol.ids import new_id
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
@@ -55,7 +58,7 @@ def last(cast: Cast, count: int = 1) -> list[Entry]:
 
 def opened(cast: Cast, lesson: Lesson) -> None:
     record(
-        Action.CLASS_REPLAYED,
+        CLASS_REPLAYED,
         actor=cast.ivan.actor,
         studio_id=cast.studio.id,
         object_type="recordings.ClassSession",
@@ -76,20 +79,18 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
     with timezone.override("Europe/Berlin"):
         end = f"{timezone.localtime(until):%B %Y, %H:%M %Z}"
         access_services.give_right(
-            cast.pat, Right.REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
+            cast.pat, REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
         )
         assert words(cast)[0].startswith("Alice gave Pat the right “Watch recorded classes” on Ballet until ")
         assert words(cast)[0].endswith(f"{end}. Reason: a <b>guest</b>")
     assert last(cast)[0].details["reason"] == "a <b>guest</b>"
     page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/").content.decode()
     assert "Reason: a &lt;b&gt;guest&lt;/b&gt;" in page
-    access_services.take_right(cast.pat, Right.REPLAY, lesson.session, actor=alice)
+    access_services.take_right(cast.pat, REPLAY, lesson.session, actor=alice)
     assert words(cast)[0] == "Alice took the right “Watch recorded classes” on Ballet back from Pat"
-    access_services.deny_right(cast.vera, Right.REPLAY, lesson.session, actor=alice, reason="asked {who}")
+    access_services.deny_right(cast.vera, REPLAY, lesson.session, actor=alice, reason="asked {who}")
     assert words(cast)[0] == "Alice denied Vera “Watch recorded classes” on Ballet. Reason: asked {who}"
-    access_services.set_role_actions(
-        cast.studio, Role.VIEWER, {Right.VIEW_STUDIO, Right.VIEW_DANCERS}, actor=alice
-    )
+    access_services.set_role_actions(cast.studio, Role.VIEWER, {VIEW_STUDIO, VIEW_DANCERS}, actor=alice)
     assert words(cast)[0] == (
         "Alice changed what the role Viewer allows: now also “View dancers”; "
         "no longer “See the list of classes”, “Watch recorded classes”"
@@ -100,7 +101,7 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
 
 def test_an_act_by_a_key_names_the_person_and_the_key(cast: Cast) -> None:
     key, _ = make_api_key(
-        cast.studio, name="Calendar", actions=[Right.MANAGE_ROOMS], actor=cast.alice.actor,
+        cast.studio, name="Calendar", actions=[MANAGE_ROOMS], actor=cast.alice.actor,
         expires_at=timezone.now() + timedelta(days=3),
     )  # fmt: skip
     made = "Alice made the key “Calendar” for a program; it lends “Manage rooms” until "
@@ -121,7 +122,7 @@ def test_details_that_say_nothing_or_are_odd_still_read(
 ) -> None:
     with studio_scope(cast.studio.id):
         record(
-            Action(action), actor=cast.alice.actor, studio_id=cast.studio.id,
+            AuditEvent.named(action), actor=cast.alice.actor, studio_id=cast.studio.id,
             object_type="tenancy.Studio", object_id=cast.studio.id, details=details,
         )  # fmt: skip
     assert words(cast)[0].startswith("Alice ")
@@ -131,7 +132,7 @@ def test_people_and_things_that_are_gone_are_pseudonyms(cast: Cast) -> None:
     gone = Actor.user(new_id())
     with studio_scope(cast.studio.id):
         record(
-            Action.CLASS_REPLAYED, actor=gone, studio_id=cast.studio.id,
+            CLASS_REPLAYED, actor=gone, studio_id=cast.studio.id,
             object_type="recordings.ClassSession", object_id=gone.id or "",
         )  # fmt: skip
     tail = str(gone.id)[-8:]
@@ -158,7 +159,7 @@ def test_pages_go_on_where_the_last_ended(cast: Cast, asked: dict[str, Any]) -> 
     with studio_scope(cast.studio.id):
         for number in range(23):
             record(
-                Action.ROOM_CHANGED, actor=cast.alice.actor, studio_id=cast.studio.id,
+                ROOM_CHANGED, actor=cast.alice.actor, studio_id=cast.studio.id,
                 object_type="tenancy.Room", object_id=str(number),
             )  # fmt: skip
         Entry.objects.count()

@@ -158,7 +158,8 @@ def test_a_new_app_touches_its_own_folder_and_two_lines(tmp_path: Path) -> None:
 def test_every_declaration_of_the_product_holds() -> None:
     assert declarations.check_models() == []
     assert declarations.check_periodic_tasks() == []
-    assert declarations.check_texts() == []
+    assert declarations.check_permissions() == []
+    assert declarations.check_audit_events() == []
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.apps import apps
 from django.contrib import admin
 
 from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.models import AgentState, Camera, DesiredConfig
 from control_plane.recordings.models import ClassState

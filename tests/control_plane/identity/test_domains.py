@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
-from control_plane.common.roles import Role
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -20,6 +19,7 @@ from control_plane.accounts.services import create_user, has_proven_address
 from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound, Unavailable
+from control_plane.common.roles import Role
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.identity.models import IdentityProvider
 from control_plane.identity.selectors import providers_for

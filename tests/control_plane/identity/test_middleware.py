@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.db import connection
 from django.template import engines
 from django.test import Client, override_settings
 
 from control_plane.administration import services
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.middleware import ADMIN_STUDIO
 from control_plane.tenancy.models import Membership, Room

@@ -9,24 +9,24 @@ from uuid import uuid4
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
-from control_plane.common.roles import Role
 from django.conf import settings as configured
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from control_plane.access.actions import Action
 from control_plane.access.services.api_keys import make_api_key
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_user
 from control_plane.administration import services
 from control_plane.audit.models import Entry
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_provider
 from control_plane.identity.services.sso import CONFIRMED_FOR
 from control_plane.identity.tasks import end_unconfirmed_memberships
 from control_plane.tenancy.models import Membership
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from tests.control_plane.conftest import SETUP, Cast
 from tests.rigs.openid_provider import (
     OpenIDProvider,
@@ -145,7 +145,7 @@ def test_whom_the_provider_has_removed_is_out_within_a_month_keys_included(
     _, secret = make_api_key(
         cast.studio,
         name="Export",
-        actions=[Action.VIEW_STUDIO],
+        actions=[VIEW_STUDIO],
         expires_at=timezone.now() + timedelta(days=300),
         actor=user.actor,
     )

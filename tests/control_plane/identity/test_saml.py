@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
-from control_plane.common.roles import Role
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
@@ -18,6 +17,7 @@ from control_plane.accounts import saml
 from control_plane.accounts.bounded_cache import PREFIX
 from control_plane.accounts.models import User
 from control_plane.common import valkey
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind
 from control_plane.identity.saml_metadata import MetadataRefused, read_metadata

@@ -14,7 +14,7 @@ from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import vault
 from control_plane.recordings.models import Gap
-from control_plane.recordings.playback.view_sessions import touch_replay
+from control_plane.recordings.playback.view_sessions import REPLAY_KEYS, touch_replay
 from control_plane.storage.configured import object_store
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
@@ -36,7 +36,7 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(scene: Scene, 
         last = Entry.objects.order_by("-sequence")[0]
         replay = touch_replay(scene.session, actor=scene.cast.vera.actor)
         with vault.release_keys(
-            scene.cast.vera.actor, vault.Purpose.REPLAY, scene.session, entry_id=replay.entry_id
+            scene.cast.vera.actor, REPLAY_KEYS, scene.session, entry_id=replay.entry_id
         ) as release:
             opened = release.content_key(bytes(row.wrapped_key), segment_id=row.id)
         assert opened == made.key

@@ -12,12 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from control_plane.administration import services as administration_services
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
+from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import RECORD
+from control_plane.ingest.intents import INGEST_KEYS
 from control_plane.keys import key_wrapping, keyring, seal, vault
 from control_plane.keys import services as keys_services
 from control_plane.keys.configured import key_share_store, root_key
@@ -26,10 +28,13 @@ from control_plane.keys.models import StudioKey
 from control_plane.keys.roots.file import create_root_key
 from control_plane.keys.services import generations as service_of_keys
 from control_plane.keys.shares.folder import FolderShareStore
-from control_plane.keys.vault import KeyRelease, Purpose, ReleaseNotAudited
+from control_plane.keys.vault import CHECK, KeyRelease, ReleaseNotAudited
+from control_plane.recordings.audit_events import CLASS_CHANGED, CLASS_REPLAYED, FOOTAGE_COMMITTED
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.playback.view_sessions import REPLAY_KEYS
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
+from tests.repo.tracked import ROOT
 
 CONTENT_KEY = os.urandom(16)
 
@@ -47,13 +52,13 @@ class Footage:
         self.cast, self.segment_id = cast, new_id()
         self.session = ClassSession(id=new_id(), studio=cast.studio)
         self.session.wrapped_key = vault.new_class_key(
-            self.session.id, actor=cast.ivan.actor, subject=cast.studio
+            self.session.id, actor=cast.ivan.actor, permission=RECORD, subject=cast.studio
         )
         self.segment_key = self.arrive(content_key)
 
     def arrive(self, content_key: bytes, **changes: Any) -> bytes:
         recipient = changes.get("recipient") or vault.recipient()
-        with vault.release_keys(self.cast.agent, Purpose.INGEST, self.session) as release:
+        with vault.release_keys(self.cast.agent, INGEST_KEYS, self.session) as release:
             return release.rewrap(
                 changes.get("sealed") or seal.seal(recipient.public_key, content_key),
                 recipient_key_id=changes.get("recipient_key_id") or recipient.id,
@@ -62,7 +67,7 @@ class Footage:
 
     def on_record(self, actor: Actor) -> UUID:
         entry = record(
-            Act.CLASS_REPLAYED,
+            CLASS_REPLAYED,
             actor=actor,
             studio_id=self.cast.studio.id,
             object_type="recordings.ClassSession",
@@ -74,7 +79,7 @@ class Footage:
         actor = changes.get("actor", self.cast.vera.actor)
         session = changes.get("session", self.session)
         entry_id = changes["entry_id"] if "entry_id" in changes else self.on_record(actor)
-        with vault.release_keys(actor, Purpose.REPLAY, session, entry_id=entry_id) as release:
+        with vault.release_keys(actor, REPLAY_KEYS, session, entry_id=entry_id) as release:
             return release.content_key(
                 changes.get("segment_key", self.segment_key),
                 segment_id=changes.get("segment_id", self.segment_id),
@@ -112,7 +117,7 @@ def test_no_replay_without_its_own_entry(scope: Cast) -> None:
     mine, other = Footage(scope), Footage(scope)
     strangers = mine.on_record(scope.ivan.actor), other.on_record(scope.vera.actor)
     wrong_act = record(
-        Act.CLASS_CHANGED,
+        CLASS_CHANGED,
         actor=scope.vera.actor,
         studio_id=scope.studio.id,
         object_type="recordings.ClassSession",
@@ -126,15 +131,13 @@ def test_no_replay_without_its_own_entry(scope: Cast) -> None:
 def test_an_opening_is_had_from_the_vault_alone_and_ends_with_its_transaction(cast: Cast) -> None:
     with studio_scope(cast.studio.id):
         footage = Footage(cast)
-    given: dict[str, Any] = {"actor": cast.vera.actor, "purpose": Purpose.REPLAY, "subject": footage.session}
+    given: dict[str, Any] = {"actor": cast.vera.actor, "purpose": REPLAY_KEYS, "subject": footage.session}
     for token in (None, object(), vault):
         with pytest.raises(ReleaseNotAudited):
             KeyRelease(token, **given)
     with studio_scope(cast.studio.id):
         entry_id = footage.on_record(cast.vera.actor)
-        with vault.release_keys(
-            cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id
-        ) as release:
+        with vault.release_keys(cast.vera.actor, REPLAY_KEYS, footage.session, entry_id=entry_id) as release:
             assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
         with pytest.raises(ReleaseNotAudited, match="ended"):
             release.content_key(footage.segment_key, segment_id=footage.segment_id)
@@ -146,7 +149,7 @@ def test_an_opening_does_not_outlive_the_transaction_of_its_entry(committed: Cas
     with studio_scope(cast.studio.id):
         footage = Footage(cast)
         entry_id = footage.on_record(cast.vera.actor)
-    manager = vault.release_keys(cast.vera.actor, Purpose.REPLAY, footage.session, entry_id=entry_id)
+    manager = vault.release_keys(cast.vera.actor, REPLAY_KEYS, footage.session, entry_id=entry_id)
     with studio_scope(cast.studio.id):
         release = manager.__enter__()
         assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
@@ -158,10 +161,10 @@ def test_an_opening_does_not_outlive_the_transaction_of_its_entry(committed: Cas
 def test_a_check_is_put_on_record_before_its_first_key(scope: Cast) -> None:
     footage = Footage(scope)
     before = len(acts())
-    with vault.release_keys(Actor.system("fsck"), Purpose.CHECK, footage.session, reason="fsck") as release:
+    with vault.release_keys(Actor.system("fsck"), CHECK, footage.session, reason="fsck") as release:
         assert acts()[before:] == ["key.opened"]
         assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
-    with pytest.raises(Forbidden), vault.release_keys(scope.alice.actor, Purpose.CHECK, footage.session):
+    with pytest.raises(Forbidden), vault.release_keys(scope.alice.actor, CHECK, footage.session):
         pass
 
 
@@ -169,11 +172,11 @@ def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scop
     footage = Footage(scope)
     (last,) = Entry.objects.filter(action="key.opened")
     assert last.details == {"purpose": "ingest", "segments": [str(footage.segment_id)]}
-    with vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release:
+    with vault.release_keys(scope.agent, INGEST_KEYS, footage.session) as release:
         sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
         release.rewrap(sealed, recipient_key_id=vault.recipient().id, segment_id=footage.segment_id)
         record(
-            Act.FOOTAGE_COMMITTED,
+            FOOTAGE_COMMITTED,
             actor=scope.agent,
             studio_id=scope.studio.id,
             object_type="recordings.ClassSession",
@@ -183,9 +186,14 @@ def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scop
     assert Entry.objects.filter(action="key.opened").count() == 1
 
 
-def test_every_purpose_has_a_right_and_acts(scope: Cast) -> None:
-    assert set(vault.RELEASE_RULES) == set(Purpose)
-    assert all(rule.audit_events for rule in vault.RELEASE_RULES.values())
+def test_every_purpose_has_a_permission_and_audit_events() -> None:
+    sources = [path for path in (ROOT / "control_plane").rglob("*.py") if "Purpose(" in path.read_text()]
+    declaring = {str(path.relative_to(ROOT / "control_plane")) for path in sources}
+    assert declaring == {"keys/vault.py", "ingest/intents.py", "recordings/playback/view_sessions.py"}
+    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS):
+        assert purpose.permission in StudioPermission.all()
+        assert purpose.audit_events
+        assert purpose.segment_events <= purpose.audit_events
 
 
 # --- what opens with what -------------------------------------------------------------------------------------------
@@ -322,7 +330,7 @@ def test_a_seal_to_somebody_else_is_refused(scope: Cast) -> None:
 def test_what_waits_in_the_database_dies_with_its_class(scope: Cast) -> None:
     footage = Footage(scope)
     sealed = seal.seal(vault.recipient().public_key, CONTENT_KEY)
-    with vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release:
+    with vault.release_keys(scope.agent, INGEST_KEYS, footage.session) as release:
         held = release.wrap_sealed(sealed, segment_id=footage.segment_id)
         assert sealed not in held
         assert release.unwrap_sealed(held, segment_id=footage.segment_id) == sealed
@@ -330,7 +338,7 @@ def test_what_waits_in_the_database_dies_with_its_class(scope: Cast) -> None:
             release.unwrap_sealed(held, segment_id=new_id())
     key_share_store().destroy([footage.session.id])
     with (
-        vault.release_keys(scope.agent, Purpose.INGEST, footage.session) as release,
+        vault.release_keys(scope.agent, INGEST_KEYS, footage.session) as release,
         pytest.raises(KeyDestroyed),
     ):
         release.unwrap_sealed(held, segment_id=footage.segment_id)

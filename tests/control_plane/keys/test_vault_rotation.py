@@ -13,6 +13,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import capability_scope, studio_scope
+from control_plane.fleet.permissions import RECORD
 from control_plane.keys import keyring, platform_secret, services, vault
 from control_plane.keys.configured import key_share_store, root_key
 from control_plane.keys.errors import KeyDestroyed, KeyRefused
@@ -48,7 +49,9 @@ def more_classes(scene: Scene, count: int) -> list[ClassSession]:
                 title=f"Class {index}",
                 state=ClassState.EMPTY,
                 requested_at=timezone.now(),
-                wrapped_key=vault.new_class_key(id_, actor=scene.cast.ivan.actor, subject=scene.room),
+                wrapped_key=vault.new_class_key(
+                    id_, actor=scene.cast.ivan.actor, permission=RECORD, subject=scene.room
+                ),
             )
         )
     return list(ClassSession.objects.bulk_create(made))

@@ -13,6 +13,7 @@ from control_plane.audit.selectors import verify_chain
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import RECORD
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import keyring, vault
 from control_plane.keys.configured import key_share_store
@@ -227,7 +228,9 @@ def test_a_studio_of_many_classes_is_dark_at_once_and_cleared_by_a_job_that_may_
                 state="complete",
                 requested_at=first.requested_at,
             )
-            other.wrapped_key = vault.new_class_key(other.id, actor=alice, subject=cast.studio)
+            other.wrapped_key = vault.new_class_key(
+                other.id, actor=alice, permission=RECORD, subject=cast.studio
+            )
             other.save(force_insert=True)
         held = bytes(first.wrapped_key)
     with CaptureQueriesContext(connection) as few:

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
-from control_plane.audit.catalogue import Action as Act
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.people import services as people_services
+from control_plane.people.audit_events import DANCER_ADDED, DANCER_CHANGED, GUARDIANSHIP_ENDED
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.tenancy.models import Membership
@@ -30,7 +30,7 @@ def test_a_dancer_is_kept_and_the_record_holds_no_name(cast: Cast) -> None:
     dancer = people_services.add_dancer(cast.studio, new, actor=cast.alice.actor)
     assert (dancer.name, dancer.birth_year, dancer.protected) == ("Ada", 2014, True)
     entry = last(cast)
-    assert (entry.action, entry.object_id) == (Act.DANCER_ADDED, str(dancer.id))
+    assert (entry.action, entry.object_id) == (DANCER_ADDED, str(dancer.id))
     assert "Ada" not in str(entry.details)
 
 
@@ -85,7 +85,7 @@ def test_a_change_is_on_record_by_field_and_no_change_is_not(cast: Cast) -> None
     dancer = dancer_of(cast)
     people_services.change_dancer(dancer, actor=cast.alice.actor, protected=True, name="Ada")
     entry = last(cast)
-    assert entry.action == Act.DANCER_CHANGED
+    assert entry.action == DANCER_CHANGED
     assert entry.details == {"fields": ["protected"], "protected": True}
     people_services.change_dancer(dancer, actor=cast.alice.actor, protected=True)
     assert last(cast).sequence == entry.sequence
@@ -102,7 +102,7 @@ def test_a_guardian_is_a_member_once_and_until_it_ends(cast: Cast) -> None:
         people_services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)
     people_services.end_guardianship(tie, actor=cast.alice.actor)
     entry = last(cast)
-    assert (entry.action, entry.details["user"]) == (Act.GUARDIANSHIP_ENDED, str(cast.gita.id))
+    assert (entry.action, entry.details["user"]) == (GUARDIANSHIP_ENDED, str(cast.gita.id))
     people_services.end_guardianship(tie, actor=cast.alice.actor)
     assert last(cast).sequence == entry.sequence
     people_services.start_guardianship(dancer, cast.gita, Relation.CARER, actor=cast.alice.actor)

@@ -1,18 +1,20 @@
 """Guardians see the classes of their own dancers, once confirmed, and no other family's."""
 
 import pytest
-from control_plane.common.roles import Role
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Action, Why
+from control_plane.access.access import Why
 from control_plane.common.errors import NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Room
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from tests.control_plane.access.rights import danced, may, recorded, why
 from tests.control_plane.conftest import Cast
 
@@ -28,16 +30,16 @@ def test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed(
     own, expected, foreign = recorded(room, "own"), recorded(room, "expected"), recorded(room, "foreign")
     danced(family, own)
     danced(family, expected, confirmed=False)
-    assert why(cast, "gita", Action.REPLAY, own) is Why.OWN_DANCER
+    assert why(cast, "gita", REPLAY, own) is Why.OWN_DANCER
     for row in (expected, foreign):
-        assert why(cast, "gita", Action.REPLAY, row) is Why.NOT_OWN
+        assert why(cast, "gita", REPLAY, row) is Why.NOT_OWN
     assert shown(cast) == {"own"}
-    assert not may(cast, "gita", Action.REPLAY, cast.studio)
-    assert not may(cast, "gita", Action.REPLAY, room)
+    assert not may(cast, "gita", REPLAY, cast.studio)
+    assert not may(cast, "gita", REPLAY, room)
     with studio_scope(cast.studio.id):
-        assert access.permissions(cast.gita.actor, cast.studio.id) == {Action.VIEW_STUDIO}
+        assert access.permissions(cast.gita.actor, cast.studio.id) == {VIEW_STUDIO}
         with pytest.raises(NotFound):
-            access.require(cast.gita.actor, Action.REPLAY, foreign)
+            access.require(cast.gita.actor, REPLAY, foreign)
 
 
 def test_a_guardian_of_two_sees_the_classes_of_both_and_each_once(
@@ -57,11 +59,11 @@ def test_a_guardian_of_two_sees_the_classes_of_both_and_each_once(
 def test_a_guardianship_that_ended_shows_nothing_more(cast: Cast, room: Room, family: Dancer) -> None:
     row = recorded(room)
     danced(family, row)
-    assert may(cast, "gita", Action.REPLAY, row)
+    assert may(cast, "gita", REPLAY, row)
     with studio_scope(cast.studio.id):
         (tie,) = family.guardianships.all()
     people_services.end_guardianship(tie, actor=cast.alice.actor)
-    assert not may(cast, "gita", Action.REPLAY, row)
+    assert not may(cast, "gita", REPLAY, row)
     assert shown(cast) == set()
 
 
@@ -79,10 +81,10 @@ def test_a_protected_dancer_closes_a_class_to_all_other_families(
         cast.studio, NewDancer("Hana", protected=True), actor=cast.alice.actor
     )
     danced(hidden, row, confirmed=False)
-    assert not may(cast, "gita", Action.REPLAY, row)
+    assert not may(cast, "gita", REPLAY, row)
     assert shown(cast) == set()
     people_services.start_guardianship(hidden, cast.gita, Relation.PARENT, actor=cast.alice.actor)
-    assert may(cast, "gita", Action.REPLAY, row)
+    assert may(cast, "gita", REPLAY, row)
     assert shown(cast) == {"together"}
 
 
@@ -90,6 +92,6 @@ def test_the_default_shows_families_nothing_even_of_their_own(cast: Cast, room: 
     access_services.reset_role(cast.studio, Role.GUARDIAN, actor=cast.alice.actor)
     row = recorded(room)
     danced(family, row)
-    assert not may(cast, "gita", Action.VIEW_CLASS, row)
-    access_services.give_right(cast.gita, Action.REPLAY, row, actor=cast.alice.actor)
-    assert why(cast, "gita", Action.REPLAY, row) is Why.GRANT
+    assert not may(cast, "gita", VIEW_CLASS, row)
+    access_services.give_right(cast.gita, REPLAY, row, actor=cast.alice.actor)
+    assert why(cast, "gita", REPLAY, row) is Why.GRANT

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.core import mail
 from django.db import connections
 from django.utils import timezone
@@ -17,6 +16,7 @@ from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from control_plane.common.humanize import format_size
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet import pairing
 from control_plane.fleet import services as fleet

@@ -8,30 +8,40 @@ from typing import Any
 
 import pytest
 import time_machine
-from control_plane.common.roles import Role
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
+from control_plane.access.audit_events import API_KEY_MADE, DENIAL_GIVEN, GRANT_GIVEN, PERSON_OPENED
 from control_plane.access.services.api_keys import make_api_key
+from control_plane.accounts.audit_events import FACTOR_ADDED, SIGNIN_LINK_CREATED, USER_CREATED
 from control_plane.accounts.services import create_user
 from control_plane.administration import services as administration_services
+from control_plane.administration.audit_events import OPERATOR_MADE
 from control_plane.administration.services.invitations import invite, revoke, send_again
-from control_plane.audit.catalogue import Action as Act
+from control_plane.audit.events import AuditEvent, Rate
 from control_plane.audit.models import Entry
 from control_plane.common.errors import TooManyRequests
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.audit_events import AGENT_PAIRING_STARTED
 from control_plane.fleet.pairing import create_pairing_code
+from control_plane.keys.audit_events import KEY_OPENED
 from control_plane.keys.models import StudioKey
 from control_plane.people import services as people_services
+from control_plane.people.audit_events import DANCER_ADDED, DANCER_OPENED
 from control_plane.people.dancer_list import NewDancer
 from control_plane.plans import rate_limits
-from control_plane.plans.rate_limits import RATES, Rate
+from control_plane.plans.audit_events import PLAN_CREATED, PLAN_GIVEN
+from control_plane.plans.rate_limits import RATES
+from control_plane.recordings.audit_events import CLASS_OPENED, ROSTER_OPENED
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.storage import services
+from control_plane.storage.audit_events import STORE_ADDED, STORE_MOVE_STARTED
 from control_plane.storage.models import ProbeState, StoreProbe
+from control_plane.tenancy.audit_events import INVITATION_SENT, MEMBER_ADDED, ROOM_CREATED, STUDIO_CREATED
 from control_plane.tenancy.models import Invitation
 from tests.control_plane.api.test_api import key_for, program
 from tests.control_plane.conftest import SETUP, Cast, as_person
@@ -42,7 +52,7 @@ def _no_memory() -> None:
     cache.clear()
 
 
-def slow(monkeypatch: pytest.MonkeyPatch, act: Act, by_person: int, in_studio: int) -> None:
+def slow(monkeypatch: pytest.MonkeyPatch, act: AuditEvent, by_person: int, in_studio: int) -> None:
     monkeypatch.setitem(RATES, act, Rate(by_person, in_studio))
 
 
@@ -51,7 +61,7 @@ def second_admin(cast: Cast) -> None:
 
 
 def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow(monkeypatch, Act.INVITATION_SENT, 4, 100)
+    slow(monkeypatch, INVITATION_SENT, 4, 100)
     portal, api = as_person(cast.alice), program(key_for(cast.studio, cast.alice), cast.studio)
     page = f"/studio/{cast.studio.slug}/people/invitations/"
     for number in range(2):
@@ -74,13 +84,13 @@ def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pyte
 
 
 def test_the_platform_allows_sixty_invitations_an_hour_and_twice_that_for_a_studio() -> None:
-    assert RATES[Act.INVITATION_SENT] == Rate(60, 120)
+    assert RATES[INVITATION_SENT] == Rate(60, 120)
 
 
 def test_a_studio_with_many_admins_has_a_bound_of_its_own(
     cast: Cast, other: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow(monkeypatch, Act.INVITATION_SENT, 3, 5)
+    slow(monkeypatch, INVITATION_SENT, 3, 5)
     second_admin(cast)
     for number, admin in enumerate([cast.alice, cast.alice, cast.alice, cast.ivan, cast.ivan]):
         invite(cast.studio, f"n{number}@example.org", Role.VIEWER, actor=admin.actor)
@@ -90,7 +100,7 @@ def test_a_studio_with_many_admins_has_a_bound_of_its_own(
 
 
 def test_taking_back_and_inviting_again_counts(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow(monkeypatch, Act.INVITATION_SENT, 3, 100)
+    slow(monkeypatch, INVITATION_SENT, 3, 100)
     for _ in range(2):
         offer = invite(cast.studio, "nora@example.org", Role.VIEWER, actor=cast.alice.actor)
         revoke(offer.invitation, actor=cast.alice.actor)
@@ -100,7 +110,7 @@ def test_taking_back_and_inviting_again_counts(cast: Cast, monkeypatch: pytest.M
 
 
 def test_an_hour_later_there_is_room_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow(monkeypatch, Act.INVITATION_SENT, 2, 100)
+    slow(monkeypatch, INVITATION_SENT, 2, 100)
     start = timezone.now()
     for number in range(2):
         with time_machine.travel(start + timedelta(minutes=10 * number), tick=False):
@@ -124,46 +134,42 @@ def test_new_keys_of_the_studio_have_a_bound_by_portal_and_api(cast: Cast) -> No
         assert StudioKey.objects.count() == 6
 
 
-MADE: list[tuple[Act, Callable[[Cast, int], object]]] = [
+MADE: list[tuple[AuditEvent, Callable[[Cast, int], object]]] = [
     (
-        Act.API_KEY_MADE,
+        API_KEY_MADE,
         lambda cast, n: make_api_key(
             cast.studio,
             name="Calendar",
-            actions=[Action.VIEW_CLASS],
+            actions=[VIEW_CLASS],
             expires_at=timezone.now() + timedelta(days=1),
             actor=cast.alice.actor,
         ),
     ),
     (
-        Act.ROOM_CREATED,
+        ROOM_CREATED,
         lambda cast, n: administration_services.create_room(cast.studio, name=f"{n}", actor=cast.alice.actor),
     ),
-    (Act.AGENT_PAIRING_STARTED, lambda cast, n: create_pairing_code(cast.studio, actor=cast.alice.actor)),
+    (AGENT_PAIRING_STARTED, lambda cast, n: create_pairing_code(cast.studio, actor=cast.alice.actor)),
     (
-        Act.DANCER_ADDED,
+        DANCER_ADDED,
         lambda cast, n: people_services.add_dancer(
             cast.studio, NewDancer(name=f"{n}"), actor=cast.alice.actor
         ),
     ),
     (
-        Act.GRANT_GIVEN,
-        lambda cast, n: access_services.give_right(
-            cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor
-        ),
+        GRANT_GIVEN,
+        lambda cast, n: access_services.give_right(cast.pat, REPLAY, cast.studio, actor=cast.alice.actor),
     ),
     (
-        Act.DENIAL_GIVEN,
-        lambda cast, n: access_services.deny_right(
-            cast.pat, Action.REPLAY, cast.studio, actor=cast.alice.actor
-        ),
+        DENIAL_GIVEN,
+        lambda cast, n: access_services.deny_right(cast.pat, REPLAY, cast.studio, actor=cast.alice.actor),
     ),
 ]
 
 
 @pytest.mark.parametrize(("act", "make"), MADE, ids=lambda value: value if isinstance(value, str) else "")
 def test_rows_that_stay_have_a_bound(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch, act: Act, make: Callable[[Cast, int], object]
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, act: AuditEvent, make: Callable[[Cast, int], object]
 ) -> None:
     slow(monkeypatch, act, 3, 100)
     with studio_scope(cast.studio.id):
@@ -171,11 +177,11 @@ def test_rows_that_stay_have_a_bound(
             make(cast, number)
         with pytest.raises(TooManyRequests):
             make(cast, 4)
-        assert Entry.objects.filter(action=act.value).count() == 3
+        assert Entry.objects.filter(action=act).count() == 3
 
 
 def test_a_list_of_dancers_is_taken_whole_or_not_at_all(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow(monkeypatch, Act.DANCER_ADDED, 5, 100)
+    slow(monkeypatch, DANCER_ADDED, 5, 100)
     many = [NewDancer(name=f"Dancer {number}") for number in range(6)]
     with pytest.raises(TooManyRequests):
         people_services.add_dancers(cast.studio, many, actor=cast.alice.actor)
@@ -187,26 +193,26 @@ ADDS = re.compile(
     r"\.(created|added|made|key_made|given|sent|opened|started|pairing_started|move_started|exported|factor_added)$"
 )
 BOUND_ELSEWHERE = {
-    Act.STUDIO_CREATED: "the platform's",
-    Act.OPERATOR_MADE: "the platform's",
-    Act.PLAN_CREATED: "an operator's",
-    Act.PLAN_GIVEN: "an operator's, one row for each studio",
-    Act.USER_CREATED: "by an accepted invitation, a provider or the platform",
-    Act.MEMBER_ADDED: "by an accepted invitation, a provider or the platform; plans count members",
-    Act.FACTOR_ADDED: "one's own; allauth limits the confirmation that it takes",
-    Act.SIGNIN_LINK_CREATED: "the platform's",
-    Act.STORE_ADDED: "a studio has at most MAX_STORES",
-    Act.STORE_MOVE_STARTED: "one at a time for each studio",
-    Act.CLASS_OPENED: "a read: no row but the event",
-    Act.PERSON_OPENED: "a read: no row but the event",
-    Act.DANCER_OPENED: "a read: no row but the event",
-    Act.ROSTER_OPENED: "a read: no row but the event",
-    Act.KEY_OPENED: "a read: no row but the event",
+    STUDIO_CREATED: "the platform's",
+    OPERATOR_MADE: "the platform's",
+    PLAN_CREATED: "an operator's",
+    PLAN_GIVEN: "an operator's, one row for each studio",
+    USER_CREATED: "by an accepted invitation, a provider or the platform",
+    MEMBER_ADDED: "by an accepted invitation, a provider or the platform; plans count members",
+    FACTOR_ADDED: "one's own; allauth limits the confirmation that it takes",
+    SIGNIN_LINK_CREATED: "the platform's",
+    STORE_ADDED: "a studio has at most MAX_STORES",
+    STORE_MOVE_STARTED: "one at a time for each studio",
+    CLASS_OPENED: "a read: no row but the event",
+    PERSON_OPENED: "a read: no row but the event",
+    DANCER_OPENED: "a read: no row but the event",
+    ROSTER_OPENED: "a read: no row but the event",
+    KEY_OPENED: "a read: no row but the event",
 }
 
 
 def test_whatever_adds_rows_has_a_bound_or_a_reason() -> None:
-    adding = {act for act in Act if ADDS.search(act.value)}
+    adding = {act for act in AuditEvent.all() if ADDS.search(act)}
     assert adding - set(RATES) - set(BOUND_ELSEWHERE) == set()
     assert set(BOUND_ELSEWHERE) <= adding - set(RATES)
 
@@ -231,7 +237,7 @@ def test_every_bound_is_asked_for_somewhere_and_jobs_have_none(cast: Cast) -> No
 
 
 def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow(monkeypatch, Act.AGENT_PAIRING_STARTED, 1, 1)
+    slow(monkeypatch, AGENT_PAIRING_STARTED, 1, 1)
     alice = as_person(cast.alice)
     page = f"/studio/{cast.studio.slug}/agents/add/"
     sent: dict[str, Any] = {"agent_name": "Box", "replaces": ""}
@@ -247,4 +253,4 @@ def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: p
 def test_somebody_who_was_never_here_is_not_counted(cast: Cast, client: Client) -> None:
     sam = create_user("sam2@example.org", actor=SETUP)
     with studio_scope(cast.studio.id):
-        rate_limits.require_rate(Act.INVITATION_SENT, actor=sam.actor)
+        rate_limits.require_rate(INVITATION_SENT, actor=sam.actor)

@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from control_plane.common.roles import Role
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -13,19 +12,22 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
 from control_plane.access.models import Effect, ObjectRight, RoleActions
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
+from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Membership
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
@@ -50,7 +52,7 @@ def ticks(text: str) -> list[str]:
     return [value for value, checked in boxes if checked]
 
 
-def may(cast: Cast, user: User, action: Action, obj: ClassSession) -> bool:
+def may(cast: Cast, user: User, action: StudioPermission, obj: ClassSession) -> bool:
     with studio_scope(cast.studio.id):
         return access.can(user.actor, action, obj)
 
@@ -65,10 +67,10 @@ def test_the_table_shows_what_a_change_does_and_then_does_it(
     shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
     assert "Viewers (1 person)" in shown
     assert re.search(r"will no longer</span>\s+watch 1 class\s", shown)
-    assert may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
+    assert may(furnished.cast, furnished.cast.vera, REPLAY, row)
     saved = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert saved.status_code == MOVED
-    assert not may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
+    assert not may(furnished.cast, furnished.cast.vera, REPLAY, row)
     assert "differs from the defaults" in alice.get(page).content.decode()
 
 
@@ -83,13 +85,13 @@ def test_a_save_of_what_was_not_shown_changes_nothing(furnished: FurnishedStudio
     access_services.set_role_actions(
         furnished.cast.studio,
         Role.PARTNER,
-        DEFAULTS[Role.PARTNER] | {Action.VIEW_CLASS},
+        DEFAULTS[Role.PARTNER] | {VIEW_CLASS},
         actor=furnished.cast.alice.actor,
     )
     late = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
     assert late.status_code == OK
     assert "Somebody else changed the table in the meantime" in late.content.decode()
-    assert may(furnished.cast, furnished.cast.vera, Action.REPLAY, row)
+    assert may(furnished.cast, furnished.cast.vera, REPLAY, row)
 
 
 def test_nonsense_is_told_and_not_saved(furnished: FurnishedStudio, sign_in: SignIn) -> None:
@@ -105,7 +107,7 @@ def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(
     furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
     access_services.set_role_actions(
-        furnished.cast.studio, Role.VIEWER, {Action.VIEW_STUDIO}, actor=furnished.cast.alice.actor
+        furnished.cast.studio, Role.VIEWER, {VIEW_STUDIO}, actor=furnished.cast.alice.actor
     )
     alice, page = sign_in("alice"), f"{furnished.base}/access/"
     shown = alice.post(page + "reset/", {}).content.decode()
@@ -121,17 +123,15 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(
 ) -> None:
     row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
     page = f"{furnished.base}/classes/{row.id}/access/"
-    access_services.deny_right(
-        cast.ivan, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
-    )
-    access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
+    access_services.deny_right(cast.ivan, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
+    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
     alice = sign_in("alice")
     may_page, not_page = alice.get(page).content.decode(), alice.get(page + "?refused=1").content.decode()
     with studio_scope(cast.studio.id):
         for user in (cast.alice, cast.ivan, cast.vera, cast.gita, cast.pat):
             link = f"/people/{cast.membership(user).id}/"
-            assert (link in may_page) is access.can(user.actor, Action.REPLAY, row)
-            assert (link in not_page) is not access.can(user.actor, Action.REPLAY, row)
+            assert (link in may_page) is access.can(user.actor, REPLAY, row)
+            assert (link in not_page) is not access.can(user.actor, REPLAY, row)
     assert "3 of 5 people can" in may_page
     assert "guest teacher" in may_page
     assert "Denied for this class, by Alice." in not_page
@@ -144,9 +144,7 @@ def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(
     pages = [f"{furnished.base}/{path}" for path in ("classes/", f"rooms/{furnished.room.id}/")]
     vera = sign_in("vera")
     assert all(GREEN in vera.get(page).content.decode() for page in pages)
-    access_services.deny_right(
-        cast.vera, Action.REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
-    )
+    access_services.deny_right(cast.vera, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
     for page in [
         *pages,
         f"{furnished.base}/classes/{row.id}/",
@@ -157,8 +155,8 @@ def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(
         assert "Recorded" in text, page
     with studio_scope(cast.studio.id):
         for user in (cast.alice, cast.ivan, cast.vera, cast.gita, cast.pat):
-            shown = access.visible(user.actor, ClassSession, to=Action.REPLAY).exists()
-            assert shown is access.can(user.actor, Action.REPLAY, row)
+            shown = access.visible(user.actor, ClassSession, to=REPLAY).exists()
+            assert shown is access.can(user.actor, REPLAY, row)
 
 
 def test_the_page_of_who_can_asks_no_more_for_many_people_than_for_few(
@@ -198,14 +196,14 @@ def test_a_right_is_given_until_a_date_and_ended(furnished: FurnishedStudio, sig
         "reason": "guest",
     }
     assert alice.post(page, values).status_code == MOVED
-    assert may(cast, cast.pat, Action.REPLAY, row)
+    assert may(cast, cast.pat, REPLAY, row)
     with studio_scope(cast.studio.id):
         right = ObjectRight.objects.get()
     assert right.effect == Effect.ALLOW
     assert right.until is not None
     ended = alice.post(f"{furnished.base}/access/grants/{right.id}/end/", {"back": "thing"})
     assert ended["Location"] == page
-    assert not may(cast, cast.pat, Action.REPLAY, row)
+    assert not may(cast, cast.pat, REPLAY, row)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +256,7 @@ def test_a_guardian_sees_the_classes_of_own_dancers_and_nobody_elses_names(
     save_roster(row, [ada.id, bea.id], confirm=False, actor=alice)
     save_roster(foreign, [bea.id], confirm=True, actor=alice)
     gita, page = sign_in("gita"), f"{furnished.base}/classes/{row.id}/"
-    families = {Action.VIEW_STUDIO, Action.VIEW_CLASS, Action.REPLAY}
+    families = {VIEW_STUDIO, VIEW_CLASS, REPLAY}
     access_services.set_role_actions(cast.studio, Role.GUARDIAN, families, actor=alice)
     assert gita.get(page).status_code == UNKNOWN
     save_roster(row, [ada.id, bea.id], confirm=True, actor=alice)
@@ -278,7 +276,7 @@ def test_a_person_s_page_counts_the_classes_that_person_is_shown(
     cast = furnished.cast
     row = record(furnished, ClassState.COMPLETE, "Ballet")
     record(furnished, ClassState.COMPLETE, "Tap")
-    access_services.deny_right(cast.vera, Action.VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
+    access_services.deny_right(cast.vera, VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
     text = sign_in("alice").get(f"{furnished.base}/people/{cast.membership(cast.vera).id}/").content.decode()
     assert re.search(r"\b1 class\b", text)
     assert "Tap" in text
@@ -354,7 +352,7 @@ def test_nobody_else_opens_or_changes_any_of_it(
     furnished: FurnishedStudio, sign_in: SignIn, name: str
 ) -> None:
     row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
-    right = access_services.give_right(cast.pat, Action.REPLAY, row, actor=cast.alice.actor)
+    right = access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
     known = {
         "class": row.id,
         "room": furnished.room.id,
@@ -378,7 +376,7 @@ def test_people_and_rights_of_another_studio_are_not_found(
     furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
-    right = access_services.give_right(other.pat, Action.REPLAY, foreign, actor=other.alice.actor)
+    right = access_services.give_right(other.pat, REPLAY, foreign, actor=other.alice.actor)
     alice, stranger = sign_in("alice"), other.membership(other.vera)
     assert alice.get(f"{furnished.base}/people/{stranger.id}/").status_code == UNKNOWN
     assert alice.post(f"{furnished.base}/people/{stranger.id}/remove/").status_code == UNKNOWN

@@ -4,22 +4,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_plane.common.roles import Role
 from django.test import Client
 from django.utils import timezone
 
 from control_plane.access import services as access_services
-from control_plane.access.actions import Action
 from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.permissions import USE_API
 from control_plane.access.roles import DEFAULTS
 from control_plane.access.services.api_keys import actor_of, make_api_key
 from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Conflict, Forbidden, NotFound
+from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.people import services as people_services
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Guardianship, Relation
+from control_plane.recordings.permissions import VIEW_CLASS
 from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import SETUP, Cast, as_person
 
@@ -36,16 +38,16 @@ def browser(cast: Cast, name: str) -> Client:
 
 def test_a_member_leaves_and_nothing_stays_open(cast: Cast, other: Cast) -> None:
     administration_services.add_member(other.studio, cast.ivan, Role.VIEWER, actor=SETUP)
-    may = DEFAULTS[Role.INSTRUCTOR] | {Action.USE_API}
+    may = DEFAULTS[Role.INSTRUCTOR] | {USE_API}
     access_services.set_role_actions(cast.studio, Role.INSTRUCTOR, may, actor=cast.alice.actor)
     make_api_key(
-        cast.studio, name="Calendar", actions=[Action.VIEW_CLASS], actor=cast.ivan.actor,
+        cast.studio, name="Calendar", actions=[VIEW_CLASS], actor=cast.ivan.actor,
         expires_at=timezone.now() + timedelta(days=7),
     )  # fmt: skip
     with studio_scope(cast.studio.id):
         dancer = people_services.add_dancer(cast.studio, NewDancer(name="Dora"), actor=cast.alice.actor)
         people_services.start_guardianship(dancer, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
-        access_services.give_right(cast.ivan, Action.VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
+        access_services.give_right(cast.ivan, VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
     ivan = browser(cast, "ivan")
     shown = ivan.get(page(cast)).content.decode()
     for words in ("Your role (Instructor)", "Your API key in", "guardian of 1 dancer"):
@@ -84,7 +86,7 @@ def test_nobody_leaves_for_somebody_else(cast: Cast, other: Cast) -> None:
 
 def test_a_key_does_not_leave_for_its_person(cast: Cast) -> None:
     key, _ = make_api_key(
-        cast.studio, name="Calendar", actions=[Action.VIEW_CLASS], actor=cast.alice.actor,
+        cast.studio, name="Calendar", actions=[VIEW_CLASS], actor=cast.alice.actor,
         expires_at=timezone.now() + timedelta(days=7),
     )  # fmt: skip
     administration_services.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from control_plane.access import services
-from control_plane.access.actions import Action
 from control_plane.access.models import BreakGlass
 from control_plane.accounts.models import User
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.scoping import capability_scope, platform_scope, studio_scope
 from control_plane.recordings.models import ClassState
+from control_plane.tenancy.audit_events import STUDIO_CREATED
 from control_plane.tenancy.models import Invitation, Membership, Studio
+from control_plane.tenancy.permissions import VIEW_STUDIO
 from shared.kernel.disk import DiskSpace
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, record
@@ -101,7 +101,7 @@ def test_a_new_studio_is_handed_to_its_first_admin_and_the_operator_gets_no_righ
         assert Invitation.objects.get().email == "a@example.org"
         assert not Membership.objects.exists()
     with capability_scope("platform_audit", "on"):
-        entry = Entry.objects.order_by("-sequence").filter(action=Act.STUDIO_CREATED)[0]
+        entry = Entry.objects.order_by("-sequence").filter(action=STUDIO_CREATED)[0]
     assert (entry.actor_id, entry.object_id) == (operator.id, str(studio.id))
     assert sam.get("/studio/tanzhaus-x/classes/").status_code == UNKNOWN
     again = sam.post("/operator/studios/add/", values)
@@ -135,7 +135,7 @@ def test_either_side_ends_a_visit_at_once(
     furnished: FurnishedStudio, sign_in: SignIn, operator: User, ended_by: str
 ) -> None:
     glass = services.open_break_glass(
-        furnished.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
+        furnished.cast.studio, operator, [VIEW_STUDIO], REASON, 1, actor=operator.actor
     )
     assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == OK
     assert sign_in("vera").post(f"{furnished.base}/break-glass/{glass.id}/end/").status_code in {
@@ -155,7 +155,7 @@ def test_an_operator_ends_own_visits_only(
     furnished: FurnishedStudio, sign_in: SignIn, operator: User
 ) -> None:
     glass = services.open_break_glass(
-        furnished.cast.studio, operator, [Action.VIEW_STUDIO], REASON, 1, actor=operator.actor
+        furnished.cast.studio, operator, [VIEW_STUDIO], REASON, 1, actor=operator.actor
     )
     User.objects.filter(pk=furnished.cast.pat.pk).update(is_operator=True)
     close = f"/operator/break-glass/{glass.id}/close/"

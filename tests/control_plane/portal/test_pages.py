@@ -7,10 +7,10 @@ import pytest
 from django import forms
 from django.template.loader import render_to_string
 
-from control_plane.access.access import Action
 from control_plane.access.services import give_right
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, ClassState
+from control_plane.recordings.permissions import VIEW_CLASS
 from tests.control_plane.conftest import Cast
 from tests.control_plane.portal.conftest import FurnishedStudio, SignIn, furnish, record
 
@@ -113,7 +113,7 @@ def test_a_guardian_sees_no_class_but_those_granted(furnished: FurnishedStudio, 
         record(furnished, ClassState.COMPLETE, "Hidden"),
     )
     with studio_scope(furnished.cast.studio.id):
-        give_right(furnished.cast.gita, Action.VIEW_CLASS, shown, actor=furnished.cast.alice.actor)
+        give_right(furnished.cast.gita, VIEW_CLASS, shown, actor=furnished.cast.alice.actor)
     gita = sign_in("gita")
     assert gita.get(f"{furnished.base}/classes/{shown.id}/").status_code == OK
     assert gita.get(f"{furnished.base}/classes/{hidden.id}/").status_code == UNKNOWN

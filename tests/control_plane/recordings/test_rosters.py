@@ -2,13 +2,13 @@
 
 import pytest
 
-from control_plane.audit.catalogue import Action as Act
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope
 from control_plane.people.dancer_list import InvalidDancerList, NewDancer
 from control_plane.people.models import Dancer
 from control_plane.people.services import add_dancers, set_dancer_left
+from control_plane.recordings.audit_events import ROSTER_CONFIRMED
 from control_plane.recordings.models import Appearance, ClassSession, ClassState
 from control_plane.recordings.rosters import MAX_DANCERS, dancers_named, save_roster
 from shared.protocol.ids import new_id
@@ -45,7 +45,7 @@ def test_a_roster_is_expected_then_confirmed_then_open_again(scene: Scene, dance
     assert appearances(scene) == {"Bea": True, "Cleo": True}
     with studio_scope(scene.cast.studio.id):
         entry = Entry.objects.order_by("-sequence")[0]
-    assert entry.action == Act.ROSTER_CONFIRMED
+    assert entry.action == ROSTER_CONFIRMED
     assert entry.details == {"dancers": 2, "added": [str(cleo.id)], "removed": [str(ada.id)]}
     row = scene.reread()
     assert (row.roster_confirmed_by, row.roster_confirmed_at is not None) == (alice.id, True)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from control_plane.audit.catalogue import Action
+from control_plane.audit.audit_events import AUDIT_VERIFIED
 from control_plane.audit.selectors import chain_head, verify_chain
 from control_plane.audit.services import chain_scope, record
 from control_plane.common.actors import Actor
@@ -73,7 +73,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}: broken at entry {found.sequence}: {found.reason}")
         with chain_scope(studio_id):
             record(
-                Action.AUDIT_VERIFIED,
+                AUDIT_VERIFIED,
                 actor=Actor.system("audit_verify"),
                 studio_id=studio_id,
                 object_type="audit.Entry",

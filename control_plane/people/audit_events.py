@@ -1,0 +1,42 @@
+"""Audit events of dancers and guardians."""
+
+from control_plane.audit.events import AuditEvent, Category, Rate
+
+DANCER_ADDED = AuditEvent(
+    "dancer.added",
+    "A dancer was added.",
+    category=Category.PEOPLE,
+    sentence="{who} added {what}",
+    rate=Rate(10_000, 20_000),
+)
+DANCER_CHANGED = AuditEvent(
+    "dancer.changed",
+    "A dancer's details were changed.",
+    category=Category.PEOPLE,
+    sentence="{who} changed the details of {what}",
+)
+DANCERS_LISTED = AuditEvent(
+    "dancers.listed",
+    "The list of dancers was viewed.",
+    category=Category.PEOPLE,
+    sentence="{who} viewed the list of dancers",
+    is_read=True,
+)
+DANCER_OPENED = AuditEvent(
+    "dancer.opened",
+    "A dancer's page, with guardians, was viewed.",
+    category=Category.PEOPLE,
+    sentence="{who} viewed the page of {what}",
+    is_read=True,
+)
+GUARDIANSHIP_STARTED = AuditEvent(
+    "guardianship.started",
+    "A person became a guardian of a dancer.",
+    category=Category.PEOPLE,
+    rate=Rate(2_000, 4_000),
+)
+GUARDIANSHIP_ENDED = AuditEvent(
+    "guardianship.ended",
+    "A person is no longer a guardian of a dancer.",
+    category=Category.PEOPLE,
+)

@@ -1,0 +1,77 @@
+"""Audit events of classes, their footage and their rosters."""
+
+from control_plane.audit.events import AuditEvent, Category, Rate, Severity
+
+CLASS_STARTED = AuditEvent(
+    "class.started",
+    "Recording of a class was requested.",
+    category=Category.RECORDING,
+    sentence="{who} started to record {what}",
+    rate=Rate(300, 600),
+)
+CLASS_STOPPED = AuditEvent(
+    "class.stopped",
+    "The end of the recording of a class was requested.",
+    category=Category.RECORDING,
+    sentence="{who} stopped recording {what}",
+)
+CLASS_CHANGED = AuditEvent(
+    "class.changed",
+    "A class was changed, its title for example.",
+    category=Category.RECORDING,
+    sentence="{who} changed {what}",
+)
+CLASS_FINISHED = AuditEvent(
+    "class.finished",
+    "All footage of a class has arrived.",
+    category=Category.RECORDING,
+    sentence="All footage of {what} has arrived",
+    severity=Severity.ROUTINE,
+)
+CLASS_OPENED = AuditEvent(
+    "class.opened",
+    "The page of a class was viewed.",
+    category=Category.FOOTAGE,
+    sentence="{who} viewed the page of {what}",
+    is_read=True,
+    footage_access="opened the page",
+)
+CLASS_REPLAYED = AuditEvent(
+    "class.replayed",
+    "A class was replayed.",
+    category=Category.FOOTAGE,
+    sentence="{who} opened the replay of {what}",
+    is_read=True,
+    footage_access="watched the replay",
+)
+FOOTAGE_COMMITTED = AuditEvent(
+    "footage.committed",
+    "Footage of a class arrived and was verified.",
+    category=Category.RECORDING,
+    sentence="Footage of {what} arrived and was verified",
+    severity=Severity.ROUTINE,
+)
+FOOTAGE_REMOVED = AuditEvent(
+    "footage.removed",
+    "The remaining objects of a destroyed class were deleted.",
+    category=Category.RECORDING,
+)
+ROSTER_OPENED = AuditEvent(
+    "roster.opened",
+    "The roster of a class was viewed.",
+    category=Category.PEOPLE,
+    sentence="{who} viewed the roster of {what}",
+    is_read=True,
+)
+ROSTER_CHANGED = AuditEvent(
+    "roster.changed",
+    "The roster of a class was changed and has to be confirmed again.",
+    category=Category.PEOPLE,
+    sentence="{who} changed the roster of {what}",
+)
+ROSTER_CONFIRMED = AuditEvent(
+    "roster.confirmed",
+    "The roster of a class was confirmed.",
+    category=Category.PEOPLE,
+    sentence="{who} confirmed the roster of {what}",
+)
