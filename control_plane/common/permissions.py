@@ -104,12 +104,12 @@ class StudioPermission(DeclaredCode):
 
     @property
     def phrase(self) -> str:
-        """What its holder does, as a verb phrase; see `doing`."""
+        """The effect for its holder as a verb phrase; see `doing`."""
         return self.doing or _lower_first(self.label)
 
     @property
     def phrase_on_one(self) -> str:
-        """What its holder does to one object, as a verb phrase."""
+        """The same for one object."""
         return self.doing_to_one or _lower_first(self.label)
 
 

@@ -11,10 +11,10 @@ _TOKENS = "tests/control_plane/fleet/test_tokens.py"
 
 LEAKS = (
     Sabotage(
-        "a view that asks for no right",
+        "a view that checks no permission",
         "access",
         "control_plane/portal/people/views.py",
-        "    access.require(actor, access.Action.MANAGE_PEOPLE, request.studio)\n    note_read(",
+        "    access.require(actor, MANAGE_PEOPLE, request.studio)\n    note_read(",
         "    note_read(",
         (route("studio/<slug:slug>/people/"),),
     ),
