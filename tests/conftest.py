@@ -1,4 +1,4 @@
-"""What every test may use.
+"""Fixtures for every test.
 
 `db` and `transactional_db` are pytest-django's, on this worker's own PostgreSQL database (see `tests/servers.py`), as the
 application role. After a test that commits, the database is made anew from the migrated template: the application role
@@ -23,7 +23,7 @@ from django.test import TransactionTestCase
 from tests import servers
 
 LASTING = re.compile(r"set_config\([^()]*,\s*false\s*\)|\bset\s+(session\s+)?threedance\.", re.IGNORECASE)
-"""A setting of ours that would outlive its transaction, and lie on a pooled connection for whoever gets that next."""
+"""A setting of ours that would outlive its transaction, and stay on a pooled connection for its next user."""
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 MAY_BE_SKIPPED = (
     "the real footage",  # too large for the repository, and not ours to give

@@ -45,7 +45,7 @@ BENCHES = {
 }
 AGAINST = {"upkeep": upkeep.BEFORE, "restart": upkeep.BEFORE, "clock": clock.BEFORE}
 UNNAMED = ("recording", "replay", "start")
-"""What runs where nothing is named: minutes, not the twenty of the soak."""
+"""The default runs: minutes, not the twenty of the soak."""
 
 
 def main() -> None:

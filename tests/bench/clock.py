@@ -1,4 +1,4 @@
-"""How far the agent's clock is off over three hours of late answers, in virtual time: now and as of another revision.
+"""How far the agent's clock is off over three hours of delayed answers, in virtual time: now and as of another revision.
 
 Both see the same answers at the same instants. The clock of the other revision is its own code, from the repository: it
 takes the `Date` of each answer, which has whole seconds and is as old as the answer; what it claimed was the bound of

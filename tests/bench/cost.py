@@ -1,4 +1,4 @@
-"""What one request of playback costs: CPU of the web and statements in PostgreSQL, each kind by itself.
+"""Cost of one playback request: CPU of the web and statements in PostgreSQL, each kind by itself.
 
 One viewer asks in one thread through the whole of our handler, without a socket: what is counted is processor time, so
 it stays the same on a busy machine, where requests/s (`playback`) do not.

@@ -1,4 +1,4 @@
-"""What an installation and each process of it cost: cold install, start-up and memory, held against budgets.
+"""Cost of an installation and each of its processes: cold install, start-up and memory, held against budgets.
 
 Start-up is measured apart, as often as `RUNS`, and the least counts: the CPU seconds until the web application, the Celery
 worker or the agent is loaded. Memory is that of the processes of a demo that has recorded a class; pages that processes
@@ -35,7 +35,7 @@ PROGRAMS = {
     "agent": ("-m", "edge_agent", "run", "--state"),
 }
 PROCESSES = {"web": "uvicorn", "worker": " worker ", "beat": " beat ", "agent": "edge_agent"}
-"""What the command line of each process holds."""
+"""Text that the command line of each process contains."""
 BUDGETS = {
     "install agent, MB": 200, "install control, MB": 450,
     "start web, CPU s": 2.5, "start worker, CPU s": 2.5, "start agent, CPU s": 0.5,

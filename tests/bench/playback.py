@@ -2,7 +2,7 @@
 
 First what there is most of: all 200 ask again as soon as they have their answer, one kind of request at a time. Then
 what a class is like: all 200 play it from different places, as a player asks (per camera a fragment each 2 s, a key
-each 6 s). Beside them `livez`, which asks nothing of anybody through the same server: the price of the house itself.
+each 6 s). Beside them `livez`, which asks nothing of anybody through the same server: the cost of the server itself.
 """
 
 import asyncio

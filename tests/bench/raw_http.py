@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and how long it took."""
+    """The response, and how long it took."""
 
     status: int
     body: bytes

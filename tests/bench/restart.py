@@ -1,4 +1,4 @@
-"""What a start of the agent costs now against another revision: killed and started in turn, on the same three cameras."""
+"""Cost of an agent's start, now and as of another revision: killed and started in turn, on the same three cameras."""
 
 import contextlib
 import os

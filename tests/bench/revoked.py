@@ -1,4 +1,4 @@
-"""What the revocation benchmark takes away: for each kind some viewers who may see a class, and the act that ends it."""
+"""Access that the revocation benchmark takes away: for each kind some viewers of a class, and the act that ends it."""
 
 import asyncio
 import time
@@ -191,7 +191,7 @@ def _agent_clients(address: str, number: int) -> tuple[Stage, list[AgentClient]]
             key = Ed25519PrivateKey.generate()
             with studio_scope(stage.studio.id):
                 public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-                agent = new_agent(stage.studio, f"box {index}", public)
+                agent = new_agent(stage.studio, f"agent {index}", public)
                 agent.save(force_insert=True)
                 publish_config(agent)
             agent_client = AgentClient(address)

@@ -16,7 +16,7 @@ from tests.bench.recording import agent_recording
 MINUTES = 20.0
 SAMPLE_S = 15.0
 SETTLED_S = 120.0
-"""What an allocator and caches take in the first minutes is not growth."""
+"""Memory that an allocator and caches take in the first minutes is not growth."""
 
 
 def measure(folder: Path, *, minutes: float = MINUTES) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What benchmarks of a control plane play on: a studio with many viewers, and an hour's class of three cameras.
+"""Data for benchmarks of a control plane: a studio with many viewers, and an hour's class of three cameras.
 
 Call after `django.setup()`, in the environment of a control plane that runs. The pictures are random bytes: nobody who
 serves them looks inside. Rows, keys and manifests are real; of the objects there are those of the first minutes.
@@ -72,7 +72,7 @@ def make_stage(name: str = "bench") -> Stage:
     studio = studios.create_studio(slug=f"{name}-{tag}", name=f"{name} {tag}", actor=SETUP, admin=alice)
     with studio_scope(studio.id):
         room = studios.create_room(studio, name="Big room", actor=alice.actor)
-        agent = new_agent(studio, "box")
+        agent = new_agent(studio, "agent")
         agent.save(force_insert=True)
         cameras = [
             fleet.add_camera(

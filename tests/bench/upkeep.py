@@ -1,4 +1,4 @@
-"""What recording costs now against another revision: both agents record the same three cameras at the same time.
+"""Cost of recording, now and as of another revision: both agents record the same three cameras at the same time.
 
 Each in the code of its own tree, with a control plane of its own on loopback; their CPU time is read over the same windows,
 so that whatever else the machine does is the same for both.

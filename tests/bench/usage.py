@@ -1,4 +1,4 @@
-"""What processes used: CPU seconds and peak memory, read from the kernel."""
+"""Usage of processes: CPU seconds and peak memory, read from the kernel."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -16,7 +16,7 @@ from shared.protocol.pairing import HostFacts, PairAnswer, PairRequest
 T = TypeVar("T")
 
 HOST = HostFacts(
-    hostname="studio-box", model="test", os="Linux", python="3.11", cpu_count=2, memory_bytes=2 * 10**9
+    hostname="studio-pc", model="test", os="Linux", python="3.11", cpu_count=2, memory_bytes=2 * 10**9
 )
 
 
@@ -31,7 +31,7 @@ class AgentClient:
 
     @property
     def answer(self) -> PairAnswer:
-        """What pairing gave."""
+        """The answer of pairing."""
         assert self._answer is not None, "pair first"
         return self._answer
 

@@ -37,7 +37,7 @@ from tests.rigs.radosgw import radosgw as running_radosgw
 
 SETUP = Actor.system("tests")
 FAMILY = {VIEW_STUDIO, VIEW_CLASS, REPLAY}
-"""What guardians may do in a studio of the fixture `family`."""
+"""Permissions of guardians in a studio of the fixture `family`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Segments as a box makes them: real H.264 in fragments, encrypted by the scheme, with manifests. See `tests.media`."""
+"""Segments as an agent makes them: real H.264 in fragments, encrypted by the scheme, with manifests. See `tests.media`."""
 
 import hashlib
 import os
@@ -61,14 +61,14 @@ def _film(folder: Path, seconds: int, first: int, size: tuple[int, int]) -> Film
         options={"movflags": MOVFLAGS},
     )
     data, at = path.read_bytes(), 0
-    boxes: list[tuple[bytes, bytes]] = []
+    parts: list[tuple[bytes, bytes]] = []
     while at < len(data):
         length = int.from_bytes(data[at : at + 4])
-        boxes.append((data[at + 4 : at + 8], data[at : at + length]))
+        parts.append((data[at + 4 : at + 8], data[at : at + length]))
         at += length
-    media = [box for kind, box in boxes if kind in (b"moof", b"mdat")]
+    media = [part for kind, part in parts if kind in (b"moof", b"mdat")]
     return Film(
-        b"".join(box for kind, box in boxes if kind in (b"ftyp", b"moov")),
+        b"".join(part for kind, part in parts if kind in (b"ftyp", b"moov")),
         [moof + mdat for moof, mdat in zip(media[::2], media[1::2], strict=True)],
     )
 
@@ -87,7 +87,7 @@ def clock(*, start_at: datetime = START_AT, pts_90k: int = 0, **changes: Any) ->
 
 
 def sealed(key: bytes, plain: bytes, content: bytearray) -> SealedBlob:
-    """Encrypts a blob as a box does (AES-128-CBC, an IV of its own, PKCS#7) and appends it to an object."""
+    """Encrypts a blob as an agent does (AES-128-CBC, an IV of its own, PKCS#7) and appends it to an object."""
     iv = os.urandom(16)
     padder, encryptor = PKCS7(128).padder(), Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     body = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()

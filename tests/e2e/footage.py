@@ -1,4 +1,4 @@
-"""What a viewer gets of a class, fragment by fragment: opened with the keys given, and read picture by picture."""
+"""The footage that a viewer gets, fragment by fragment: opened with the keys given, and read picture by picture."""
 
 import io
 import re

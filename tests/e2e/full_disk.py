@@ -30,7 +30,7 @@ PAGE = "/accounts/login/"
 
 @dataclass
 class Seen:
-    """What a browser saw, look by look: `None` is a refused connection or no answer."""
+    """Statuses that a browser saw, in order: `None` is a refused connection or no answer."""
 
     statuses: list[int | None] = field(default_factory=list)
     bodies: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Figures:
 
 
 class Kind(StrEnum):
-    """What a disk has run out of."""
+    """The resource that a disk has run out of."""
 
     BYTES = "bytes"
     INODES = "inodes"

@@ -1,4 +1,4 @@
-"""What the tests of the spool share: an agent in a folder of its own, and small videos whose pictures are numbered."""
+"""Fixtures of the agent's tests: an agent in a folder of its own, and small videos with numbered pictures."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""What takes too long for every run: `python -m tests.faults`."""
+"""Trials that take too long for every run: `python -m tests.faults`."""

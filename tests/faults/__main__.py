@@ -23,7 +23,7 @@ COUNTS = {
 SEGMENT_S = {"away": 60.0, "flapping": 6.0}
 """A day of segments of six seconds would take most of an hour to play through."""
 KILLS_EACH = 50
-BOXES = 3
+AGENTS = 3
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
             broken += disk.run(count)
         elif what == "kill":
             kept = Kept(given.keep / "kill.jsonl", kill.Found, of=revision()) if given.keep else None
-            broken += kill.report(kill.rounds(count, given.seed, each=KILLS_EACH, at_once=BOXES, kept=kept))
+            broken += kill.report(kill.rounds(count, given.seed, each=KILLS_EACH, at_once=AGENTS, kept=kept))
         else:
             tasks = power.all_short(given.short) if given.short else power.by_dice(given.seed)
             cuts = sys.maxsize if given.short else count

@@ -171,7 +171,7 @@ def _case(kind: str, seed: int, damage: Callable[[random.Random], bool]) -> Case
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """What came of the damages of one kind; `next_seed` is where another run goes on."""
+    """Outcome of the damages of one kind; `next_seed` is where another run goes on."""
 
     next_seed: int
     damages: int = 0

@@ -62,6 +62,6 @@ def _report(installed: Installation, kind: Kind, figures: Figures) -> int:
     )
     print("| " + " | ".join(cells) + " |", flush=True)
     check = [*CONTROL_PLANE, "fsck", "--state", str(installed.state), "--depth", "hash"]
-    is_sound = subprocess.run(check, capture_output=True, check=False, timeout=600).returncode == 0
+    is_intact = subprocess.run(check, capture_output=True, check=False, timeout=600).returncode == 0
     is_whole = told["state"] == "complete" and not lost
-    return sum((not is_sound, not is_whole, bool(refused), figures.back_s > BACK_S))
+    return sum((not is_intact, not is_whole, bool(refused), figures.back_s > BACK_S))

@@ -1,4 +1,4 @@
-"""What a long run has found so far, so that it goes on where it was ended: one line for each finished round."""
+"""Findings of a long run so far, so that it resumes where it ended: one line for each finished round."""
 
 import subprocess
 import zlib

@@ -55,7 +55,7 @@ DECODED = 6
 
 @dataclass
 class Found:
-    """What came of some kills."""
+    """Outcome of some kills."""
 
     kills: int = 0
     early: int = 0
@@ -326,8 +326,8 @@ def rounds(
                 shutil.rmtree(state, ignore_errors=True)
 
         mounts = {f"/{n}": {"frames": str(frames)} for n in range(CAMERAS)}
-        with rtsp.RtspServer(mounts) as server, ThreadPoolExecutor(at_once) as boxes:
-            for seed, found in boxes.map(one, [seed for seed in counts if seed not in known]):
+        with rtsp.RtspServer(mounts) as server, ThreadPoolExecutor(at_once) as pool:
+            for seed, found in pool.map(one, [seed for seed in counts if seed not in known]):
                 if kept:
                     kept.add(seed, found)
                 yield seed, found

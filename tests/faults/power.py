@@ -29,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial."""
+    """Outcome of a trial."""
 
     task: Task
     cuts: int

@@ -25,6 +25,6 @@ def spoil(data: bytes, dice: random.Random) -> bytes:
 
 
 def told(whole: bytes, spoilt: bytes) -> str:
-    """Returns where a damage begins and how the size changed, for whoever looks into it."""
+    """Returns where a damage begins and how the size changed, for the reader of a failure."""
     begin = next((n for n, (a, b) in enumerate(zip(whole, spoilt, strict=False)) if a != b), len(spoilt))
     return f"from byte {begin} of {len(whole)}, {len(spoilt) - len(whole):+d} bytes: {spoilt[begin : begin + 24]!r}"

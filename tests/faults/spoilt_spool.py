@@ -41,7 +41,7 @@ SHAPES: tuple[tuple[str, ...], ...] = (
 
 @dataclass
 class Seen:
-    """What a started agent knows: its rows, what it can read back of them, its gaps, accounts and next numbers."""
+    """State of a started agent: its rows, what it can read back of them, its gaps, accounts and next numbers."""
 
     rows: dict[SegmentId, IndexedSegment] = field(default_factory=dict)
     numbers: dict[SegmentId, list[int]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Seen:
     sequences: dict[CameraId, int] = field(default_factory=dict)
     bytes_used: int = 0
     said: list[str] = field(default_factory=list)
-    """What it logged as wrong, and the names of the files that it could not read."""
+    """Problems that it logged, and the names of the files that it could not read."""
 
     def says(self, what: object) -> bool:
         """Returns whether it has said something of this."""
@@ -197,7 +197,7 @@ def _judge_segment(was: IndexedSegment, row: IndexedSegment | None, numbers: lis
             and gap.gap_id in seen.pending_gaps
             and gap.reason is GapReason.SEGMENT_CORRUPT
             and (gap.from_at, gap.to_at) == (started_at(whole), ended_at(whole)),
-            f"{name} is set aside without its gap",
+            f"{name} is quarantined without its gap",
         )
         return
     _expect(row.state in WAITING and row.is_stored, f"{name} is taken for {row.state}, here: {row.is_stored}")

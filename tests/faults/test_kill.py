@@ -5,7 +5,7 @@ import pytest
 from tests.faults import kill
 from tests.rigs import rtsp
 
-KILLS, BOXES = 50, 3
+KILLS, AGENTS = 50, 3
 
 
 @pytest.mark.faults
@@ -15,7 +15,7 @@ def test_an_agent_killed_at_random_moments_loses_nothing_durable_and_doubles_not
     if reason := rtsp.missing():
         pytest.skip(reason)
     broken, durable, kills = [], 0, 0
-    for _, found in kill.rounds(KILLS, 1, each=-(-KILLS // BOXES), at_once=BOXES, late_s=0.8):
+    for _, found in kill.rounds(KILLS, 1, each=-(-KILLS // AGENTS), at_once=AGENTS, late_s=0.8):
         broken += found.broken
         durable += found.durable
         kills += found.kills

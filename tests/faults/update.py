@@ -31,7 +31,7 @@ case "$*" in restart*threedance-agent.service) touch /run/restart-agent;; esac
 CLEAN = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 KILLS = 2
 RIGHTS = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+chown,+dac_override,+fowner")
-"""What the unit leaves to root, so that it is known to be enough."""
+"""Capabilities that the unit leaves to root, so that the test shows they suffice."""
 
 
 def run() -> int:
@@ -284,7 +284,7 @@ def told(system: Path, units: Units, outcome: str, version: str, took_s: float) 
 
 
 def main() -> None:
-    """What runs in the mount namespace."""
+    """The part that runs in the mount namespace."""
     os.umask(0o022)
     folder = Path(sys.argv[1])
     folder.chmod(0o711)

@@ -20,7 +20,7 @@ TIMEOUT_S = 3600
 
 @dataclass
 class Figures:
-    """What one run found."""
+    """Findings of one run."""
 
     cells: int = 0
     leaks: int = 0

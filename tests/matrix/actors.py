@@ -35,7 +35,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 class Asker:
     """One who asks.
 
-    `roles` maps a house's name to the role there; `agent_of` is the house of the agent that an agent is. `token` makes the
+    `roles` maps a tenant's name to the role there; `agent_of` is the tenant of an agent. `token` makes the
     Authorization header of one call; it is good once.
     """
 
@@ -43,18 +43,18 @@ class Asker:
     user: User | None = None
     roles: dict[str, Role] = field(default_factory=dict)
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
-    """(house, key of a class) -> a right or a denial on it."""
+    """(tenant, key of a class) -> a right or a denial on it."""
     answers_for: str = ""
-    """The house with a dancer whom the person answers for; the dancer was in its first class."""
+    """The tenant with a dancer whom the person answers for; the dancer was in its first class."""
     visits: str = ""
-    """The house that an operator has let themselves into."""
+    """The tenant to which an operator has break-glass access."""
     lacks_factor: bool = False
     """The studio asks for a second factor that the account does not have."""
     is_active: bool = True
     agent_of: str = ""
     token: Callable[[], str] | None = None
     lends: frozenset[StudioPermission] | None = None
-    """What a key of the API lends of its person's rights; None for those who come without a key."""
+    """Permissions of an API key; None for callers without a key."""
     is_spent: bool = False
     """A key that opens nothing any more."""
     session: str = ""
@@ -80,7 +80,7 @@ class Asker:
 
     @property
     def administers(self) -> str:
-        """The house whose admin site opens; empty for none."""
+        """The tenant whose admin site opens; empty for none."""
         return next((tenant for tenant, role in self.roles.items() if role is Role.ADMIN), "")
 
     def at(self, address: str) -> "Asker":
@@ -95,7 +95,7 @@ class Asker:
         return self.lends is not None and self.name != "key of the admin"
 
     def standing(self, tenant: str, class_key: str) -> Standing:
-        """Returns what this one is to a house and to a class in it, for the rule that the product decides by."""
+        """Returns the facts about this actor in a tenant and a class of it, for the product's access decision."""
         role = self.roles.get(tenant)
         held = self.held.get((tenant, class_key))
         ends_at = timezone.now() + timedelta(hours=1)

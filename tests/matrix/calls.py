@@ -1,4 +1,4 @@
-"""What is sent: the address filled in, and a body that an honest sender would send."""
+"""Requests of the matrix: the address filled in, and a body that an honest sender would send."""
 
 import json
 from dataclasses import dataclass
@@ -201,7 +201,7 @@ _BODIES: dict[str, Any] = {
     "portal:roster": lambda tenant, source: {"dancer": source.ids["dancer"]},
     "portal:administer": lambda tenant, source: {"studio": source.slug},
     "portal:record": lambda tenant, source: {"title": "Tango"},
-    "portal:add_agent": lambda tenant, source: {"agent_name": "Box", "replaces": ""},
+    "portal:add_agent": lambda tenant, source: {"agent_name": "Agent", "replaces": ""},
     "portal:agent_uploads": lambda tenant, source: {"opens": "22:00", "closes": "06:00", "mbit_per_s": "8"},
     "agent-pair": lambda tenant, source: AgentClient().pair_request(source.code),
     "agent-report": lambda tenant, source: Heartbeat(

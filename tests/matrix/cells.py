@@ -25,7 +25,7 @@ _HTML, _JSON = "text/html,application/xhtml+xml", "application/json"
 
 @dataclass
 class Tally:
-    """What was asked, and what was wrong with it."""
+    """A request, and the faults of its answer."""
 
     cells: int = 0
     faults: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a cell has to answer: pure, from the table's rule, from who asks, and from what is asked for."""
+"""Expected answer of a cell: pure, from the table's rule, the actor and the target."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +39,7 @@ VIEW_OF = {
 
 
 class State(StrEnum):
-    """What the address, or the body, names."""
+    """The objects that the address or the body names."""
 
     PRESENT = "present"
     GRANTED = "granted"
@@ -56,14 +56,14 @@ class State(StrEnum):
 
 
 CLASS_KEYS = {State.GRANTED: "granted_class", State.SIBLING: "granted_class", State.SHREDDED: "shredded"}
-"""Which class of a house a state names, where it is not the first."""
+"""Which class of a tenant a state names, where it is not the first."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for: the studio in the address (`own`, `other`, `none`), and the state of the thing in it.
+    """Target of a request: the studio in the address (`own`, `other`, `none`), and the state of the thing in it.
 
-    `class_key` says which class of the house it is, where neither the first nor the state says.
+    `class_key` says which class of the tenant it is, where neither the first nor the state says.
     """
 
     studio: str
@@ -168,7 +168,7 @@ def may_write(asker: Asker, tenant: str, target: Target | None, *, bearer: bool 
     """Says whether anything of a studio may change because of this asker; `target` None: of many targets.
 
     Args:
-        bearer: whoever holds a code may: the code is the studio's that made it, whoever sends it.
+        bearer: anybody who holds a code may: the code belongs to the studio that made it, not to its sender.
     """
     if bearer:
         return target is not None and tenant == ("own" if target.state is State.PRESENT else "other")

@@ -1,4 +1,4 @@
-"""What stands in a studio of the matrix: a fleet, classes with footage and trouble, dancers, settings, keys, rights."""
+"""Objects in a studio of the matrix: a fleet, classes with footage and trouble, dancers, settings, keys, rights."""
 
 import secrets
 from datetime import timedelta

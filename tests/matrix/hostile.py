@@ -158,7 +158,7 @@ class Sent:
     call: Call
     headers: dict[str, str] = field(default_factory=dict)
     what: str = ""
-    """What is wrong with it, for the message of a failure."""
+    """The fault of the value, for the message of a failure."""
 
 
 class Listening:

@@ -57,18 +57,18 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may send some methods to one address, what comes back, and which tables may change."""
+    """Actors who may send some methods to one address, the answer, and the tables that may change."""
 
     address: str
     methods: tuple[str, ...]
     who: str
     answer: frozenset[int]
     signed_out: frozenset[int]
-    """What those get who are not signed in, where that is another answer."""
+    """Answer to callers who are not signed in, where it differs."""
     gone: frozenset[int]
-    """What is answered of a class whose recording was destroyed, where that is another answer."""
+    """Answer about a class whose recording was destroyed, where it differs."""
     visit: frozenset[int]
-    """What an operator gets who is in the studio on a visit, where that is another answer."""
+    """Answer to an operator with break-glass access, where it differs."""
     writes: tuple[str, ...]
     """Groups of tables that may change."""
     demands: tuple[str, ...]
@@ -98,7 +98,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class AdminRule:
-    """Who may see and change the rows of one model in the admin site."""
+    """Actors who may see and change the rows of one model in the admin site."""
 
     model: str
     view: str

@@ -1,4 +1,4 @@
-"""What there is to ask: found by walking, never listed by hand."""
+"""Routes to request: found by walking, never listed by hand."""
 
 import ast
 import re

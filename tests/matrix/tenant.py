@@ -12,7 +12,7 @@ from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.footage import Cut
 
 PREFIXES = {"own": "kanarya", "other": "zeisigb"}
-"""What every canary word of a studio begins with: looking for one prefix finds them all."""
+"""Prefix of every canary word of a studio: looking for one prefix finds them all."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Tenant:
     studio: Studio
     people: dict[str, User]
     ids: dict[str, UUID] = field(default_factory=dict)
-    """What addresses name: class, room, camera, track, segment, pairing, ..."""
+    """Objects that addresses name: class, room, camera, track, segment, pairing, ..."""
     agent_client: AgentClient = field(default_factory=AgentClient)
     revoked: AgentClient = field(default_factory=AgentClient)
     code: str = ""
@@ -39,7 +39,7 @@ class Tenant:
 
     @property
     def prefix(self) -> bytes:
-        """What the canary words of this studio begin with."""
+        """Prefix of the canary words of this studio."""
         return PREFIXES[self.name].encode()
 
     @property

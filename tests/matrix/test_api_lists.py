@@ -1,4 +1,4 @@
-"""What each list of the API holds, for everybody: not only that it is answered, but which rows are in it."""
+"""Rows of each list of the API, for every actor: not only that it is answered, but which rows are in it."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from tests.matrix.expected import State, Target, may
 from tests.matrix.tenant import Tenant
 
 CLASS_KEYS = ("class", "granted_class", "running")
-"""Those of a house that lists show: one whose recording was destroyed is in none."""
+"""Classes of a tenant that lists show: one whose recording was destroyed is in none."""
 Rows = Callable[[Tenant, Asker], set[str]]
 
 

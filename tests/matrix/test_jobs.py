@@ -46,11 +46,11 @@ class Job:
     name: str
     run: Callable[[], object]
     about: str = ""
-    """The house that its arguments name; empty: none, or all."""
+    """The tenant that its arguments name; empty: none, or all."""
     refused: bool = False
-    """What it names is not there: nothing changes."""
+    """Its arguments name an object that does not exist: nothing changes."""
     sent: tuple[str, ...] = ()
-    """What the arguments say; that it comes back is no leak."""
+    """Values of the arguments; to see them again is no leak."""
     of: str = field(default="one")
 
 
@@ -113,7 +113,7 @@ def _try_all(
                 )
             if _files(tenant) != files[tenant.name] and (job.refused or job.about not in ("", tenant.name)):
                 tally.faults.append(f"{job.name} changed what lies in the store of the studio {tenant.name}")
-            # Who runs the server may read which studio a job was about; the id is all that is said of it.
+            # An operator may read which studio a job was about; the log states its id only.
             ids = (
                 frozenset({str(tenant.studio.id)})
                 if job.of == "each" or job.about == tenant.name
@@ -209,7 +209,7 @@ def _command_job(
 
 
 def _command_cases(name: str, world: World, folder: Path) -> Iterator[tuple[str, str, tuple[str, ...], bool]]:
-    """Yields in words what is asked, the house it is about, the arguments, and whether it is refused."""
+    """Yields a description of the job, its tenant, its arguments, and whether it is refused."""
     own, other = world.own, world.other
     stranger = world.people["sam"].email
     match name:

@@ -14,9 +14,9 @@ from tests.matrix.routes import Route
 from tests.matrix.usual import is_asked
 
 ASK_EVERY_METHOD = ("signed out", "admin", "other admin", "agent", "key of the admin")
-"""Who tries HEAD, and methods that the table does not list; the rest would get the same refusals."""
+"""Actors who try HEAD, and methods that the table does not list; the rest would get the same refusals."""
 ASK_AS_PROGRAMS = ("signed out", "stranger", "admin", "viewer", "factorless", "agent")
-"""Who asks once more as a program does, which is answered in JSON."""
+"""Actors who repeat a request as a program, which is answered in JSON."""
 ROUTES = {route.address: route for route in routes.routes()}
 
 
@@ -116,7 +116,7 @@ def _judge(
     under = target.studio if "slug" in route.parameters else ""
     forbidden = forbidden_houses(desk.world, asker, under)
     if rule.kind == "bearer":
-        # Whoever holds a studio's pairing code is told the studio's name.
+        # The holder of a studio's pairing code gets the studio's name.
         forbidden = [
             tenant for tenant in forbidden if (tenant.name == "own") != (target.state is State.PRESENT)
         ]
@@ -164,7 +164,7 @@ def _look_for_demands(
 
 
 def _is_heard(rule: Rule, asker: Asker) -> bool:
-    """Says whether a success is one: whoever is signed out is led to the sign-in page with 302 as well."""
+    """Returns whether a success is one: a signed-out caller is redirected to the sign-in page with 302 as well."""
     match rule.kind:
         case "member":
             return asker.signed_in and belongs(asker, "own")

@@ -17,10 +17,10 @@ OUTSIDE = ("ended", "expired", "inactive", "operator")
 LIKE_THEIR_ROLE = ("denied", "childless")
 """A viewer and a guardian but for the classes: elsewhere one method of each address."""
 AS_PROGRAMS = ("signed out", "stranger", "factorless")
-"""Who asks once more as a program: one of each refusal. Which shape an error has is decided in `problems`, for all."""
+"""Actors who repeat a request as a program: one of each refusal. The shape of an error is decided in `problems`, for all."""
 NAMES_THINGS = ("admin", "viewer", "guardian", "granted", "key of the admin")
-"""Who names things that are foreign, missing, in parts another's, granted or destroyed, where they may do it at all: who is
-refused what is there is refused before the thing is looked at or, as with one that is missing, by not finding it."""
+"""Actors who name objects that are foreign, missing, in parts another's, granted or destroyed, where they may do it at all.
+The others are refused before the object is read or, as with a missing one, by not finding it."""
 
 
 def is_asked(
@@ -38,7 +38,7 @@ def is_asked(
         return asker.name == MAY_MOST
     is_first = method == methods[0]
     if not _is_heard(route, asker):
-        # Pages read no token and agents' calls no session: whoever comes with the wrong one is signed out there.
+        # Pages read no token and agents' calls no session: a caller with the wrong one is signed out there.
         return is_first and asker.name in ("agent", "admin", "key of the admin", "stranger")
     if asker.is_spent:
         # A key that has ended is refused before its address is looked at.
@@ -63,7 +63,7 @@ def is_asked(
 def is_asked_in_admin(page: str, method: str, asker: Asker, state: State) -> bool:
     """Says whether the usual tests ask one page of each model of the admin site.
 
-    The two studios are alike, so whoever administers the other one would get what the admin gets, with the names
+    The two studios are alike, so the admin of the other one would get what the admin gets, with the names
     changed; all others are sent away by the site before it looks at the model.
 
     Args:
@@ -71,7 +71,7 @@ def is_asked_in_admin(page: str, method: str, asker: Asker, state: State) -> boo
     """
     match asker.name:
         case "admin":
-            # What is missing is refused as what is foreign is, which has a row to find; HEAD and PUT never reach a model.
+            # A missing object is refused as a foreign one is, which has a row to find; HEAD and PUT never reach a model.
             return method in ("GET", "POST") and (state is not State.MISSING or page == "change")
         case "other admin":
             return (method, page) in (

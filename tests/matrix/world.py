@@ -41,7 +41,7 @@ INSTRUCTORS_MAY = DEFAULTS[Role.INSTRUCTOR] | {USE_API}
 ROLES_MAY = {Role.GUARDIAN: GUARDIANS_MAY, Role.INSTRUCTOR: INSTRUCTORS_MAY}
 """Guardians see their own dancers' classes here, and instructors make keys: as the roles come, they do not."""
 VISIT = frozenset({VIEW_STUDIO, VIEW_CLASS, REPLAY, VIEW_AGENTS})
-"""What the operator inside is let in for."""
+"""Permissions of the operator's break-glass access."""
 EXTRA = {
     "granted": Role.PARTNER,
     "denied": Role.VIEWER,

@@ -65,7 +65,7 @@ class AgentProcess:
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.within: tuple[str, ...] = ()
-        """What the agent's command begins with where it runs in a place of its own, as `BadLine.within`."""
+        """Prefix of the agent's command where it runs in a namespace, as `BadLine.within`."""
         self.tree = ROOT
         """The checkout whose agent runs."""
         self.identity = asyncio.run(_pair(plane.url, state)).identity

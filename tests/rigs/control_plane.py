@@ -122,7 +122,7 @@ class ControlPlane:
         """The close codes of the links that have ended."""
         return self._links.closes
 
-    # What a test does.
+    # Called by tests.
 
     def now(self) -> datetime:
         """Returns this server's time."""
@@ -151,7 +151,7 @@ class ControlPlane:
 
     def sign_revocation(self, *, key: Ed25519PrivateKey | None = None, sub: AgentId | None = None) -> str:
         """Returns a revocation of the agent, signed by our key unless told otherwise."""
-        claims = {"sub": str(sub or self.agent_id), "reason": "the box was stolen", "iat": int(time.time())}
+        claims = {"sub": str(sub or self.agent_id), "reason": "the agent was stolen", "iat": int(time.time())}
         return jwt.encode(
             claims, key or self.revocation_key, algorithm="EdDSA", headers={"typ": "revocation+jwt"}
         )

@@ -11,7 +11,7 @@ import httpx
 
 
 class Fault(StrEnum):
-    """What becomes of a request."""
+    """Fate of a request."""
 
     LOST = "never arrives"
     CUT = "is cut in the middle of its body"

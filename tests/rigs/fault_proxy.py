@@ -14,7 +14,7 @@ _UNAVAILABLE = (
 
 
 class Mode(Enum):
-    """What the proxy does with a connection. Switching away from `PASS` cuts those that are open."""
+    """Treatment of a connection by the proxy. Switching away from `PASS` cuts those that are open."""
 
     PASS = "pass"
     """Carries bytes both ways."""

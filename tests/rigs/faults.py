@@ -1,4 +1,4 @@
-"""What goes wrong at the rig of the control plane, and how it says so."""
+"""Faults of the control plane rig, and their answers."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from shared.protocol.ids import SegmentId
 
 @dataclass
 class Faults:
-    """What goes wrong from now on; a test sets and clears these."""
+    """Faults from now on; a test sets and clears them."""
 
     unavailable: bool = False
     """Every endpoint answers 503, and websockets are refused."""

@@ -19,7 +19,7 @@ from control_plane.storage.s3_config import S3Config
 
 @dataclass
 class Ways:
-    """What the server does from now on; the defaults are those of a good one."""
+    """Behaviour of the server from now on; the defaults are those of a good one."""
 
     honours_conditions: bool = True
     checks_hashes: bool = True
@@ -32,7 +32,7 @@ class Ways:
     byte_every_s: float = 0.0
     """How long it waits between two bytes of an answer to a GET."""
     claims_bytes: int = 0
-    """What it says of the size of each object."""
+    """Size that it states for each object."""
     status: int = 0
     """Every request is answered with this; 0: as it should be."""
     server_side: str = ""

@@ -19,7 +19,7 @@ def login_page(status: str = "200 OK") -> Iterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         with contextlib.suppress(TimeoutError):
-            # What is sent is taken, as such a page does: it may look like a success.
+            # Any request is accepted, as such a page does: it may look like a success.
             async with asyncio.timeout(0.05 if b"content-length" in head.lower() else 0):
                 while await reader.read(65_536):
                     pass

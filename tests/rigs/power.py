@@ -57,7 +57,7 @@ class _Folder:
 
 @dataclass(frozen=True)
 class Moment:
-    """What the disk held before one step, and what had been promised by then."""
+    """Content of the disk before one step, and the promises made by then."""
 
     step: str
     root: _Folder

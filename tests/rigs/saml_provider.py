@@ -25,7 +25,7 @@ VERIFIED = "http://schemas.auth0.com/email_verified"
 
 @dataclass(frozen=True)
 class Question:
-    """What our side asked: the request's id, and where the answer goes."""
+    """A request of ours: its id, and where the answer goes."""
 
     id: str
     acs: str
@@ -34,7 +34,7 @@ class Question:
 
 @dataclass
 class Answer:
-    """What the provider will say; every field may be made wrong before it is signed."""
+    """The provider's next response; every field may be made wrong before it is signed."""
 
     question: Question
     address: str
@@ -47,7 +47,7 @@ class Answer:
     confirms: str | None = None
     name_id: str = "person-1"
     says_verified: str = ""
-    """What the provider says of having checked the address (Auth0's claim); empty: nothing."""
+    """The claim that the address is verified (Auth0's); empty: none."""
     issued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     lasts: timedelta = timedelta(minutes=5)
 

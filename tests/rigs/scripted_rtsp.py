@@ -30,7 +30,7 @@ SSRC = 0x3D5A
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked. Header names are in lower case."""
+    """A request of a client. Header names are in lower case."""
 
     method: str
     uri: str
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the camera answers with. `raw` replaces all of it, to the byte."""
+    """A response of the camera. `raw` replaces all of it, to the byte."""
 
     status: str = "200 OK"
     headers: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Picture:
 
 @dataclass
 class Login:
-    """What the camera asks for: user, password and scheme (`Basic`, or the algorithm of Digest).
+    """The login that the camera requires: user, password and scheme (`Basic`, or the algorithm of Digest).
 
     What it says itself (`realm`, `opaque`) is bytes, in any encoding; in headers each byte is a character of Latin-1.
     """

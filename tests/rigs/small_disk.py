@@ -37,7 +37,7 @@ def small_disk(folder: Path, size_mib: int, *options: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # What still runs there has it until it ends.
+        # A process that still runs there keeps it until it ends.
         subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
 
 

@@ -33,7 +33,7 @@ CAUGHT = "caught"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one sabotage."""
+    """Outcome of one sabotage."""
 
     sabotage: Sabotage
     said: str

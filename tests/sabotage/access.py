@@ -227,7 +227,7 @@ ACCESS = (
         ("tests/control_plane/access/test_roles.py",),
     ),
     Sabotage(
-        "a revoked box is answered",
+        "a revoked agent is answered",
         "access",
         "control_plane/fleet/authentication.py",
         "    if not agent.is_trusted:",
@@ -235,7 +235,7 @@ ACCESS = (
         (f"{_TOKENS}::test_a_revoked_agent_is_told_so_and_only_who_has_its_key_learns_it",),
     ),
     Sabotage(
-        "a token of a box is good more than once",
+        "a token of an agent is good more than once",
         "access",
         "control_plane/fleet/authentication.py",
         "    if not valkey.first_time(",
@@ -243,7 +243,7 @@ ACCESS = (
         (f"{_TOKENS}::test_a_good_token_names_the_agent_once",),
     ),
     Sabotage(
-        "a box writes to another box's track",
+        "an agent writes to another agent's track",
         "access",
         "control_plane/recordings/services.py",
         "        return track if agent.id in owners else None",

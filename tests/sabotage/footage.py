@@ -150,7 +150,7 @@ STORAGE = (
         ),
     ),
     Sabotage(
-        "a store may be inside the house",
+        "a store may be inside our network",
         "storage",
         "control_plane/common/ssrf_guard.py",
         "    return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_inside)",

@@ -58,7 +58,7 @@ FSCK = (
         (f"{_FAULTS}::test_the_old_copy_stays_while_the_new_one_is_damaged",),
     ),
     Sabotage(
-        "an object that is there again is sound",
+        "an object that is there again is intact",
         "fsck",
         "control_plane/integrity/inspect.py",
         "        seen = inspect_objects(items, store, ScanDepth.HASH)\n",
@@ -74,7 +74,7 @@ FSCK = (
         (f"{_REPAIR}::test_a_damaged_segment_comes_back_and_is_once_in_the_record",),
     ),
     Sabotage(
-        "a box is given a receipt for what is damaged",
+        "an agent gets a receipt for a damaged segment",
         "fsck",
         "control_plane/ingest/services.py",
         " if id_ not in damaged\n",
@@ -90,7 +90,7 @@ FSCK = (
         (f"{_REPAIR}::test_the_new_copy_goes_where_new_footage_goes",),
     ),
     Sabotage(
-        "a box of before is asked for what it does not know",
+        "an older agent is sent a message that it does not know",
         "fsck",
         "control_plane/fleet/gateway.py",
         "knows_how = agent.protocol >= SEND_AGAIN_SINCE",
@@ -98,7 +98,7 @@ FSCK = (
         (_ASKED,),
     ),
     Sabotage(
-        "another box answers for one",
+        "another agent answers for one",
         "fsck",
         "control_plane/integrity/repairs.py",
         "    asked = SegmentDamage.objects.filter(agent=agent, repair=RepairState.ASKED)\n    now",

@@ -3,7 +3,7 @@
 from tests.sabotage.sabotage import Sabotage
 
 _PLAYLIST = "tests/control_plane/recordings/playback/test_playlist.py"
-_HOLES = "tests/control_plane/recordings/test_coverage.py"
+_COVERAGE = "tests/control_plane/recordings/test_coverage.py"
 _DOCUMENTS = "tests/control_plane/recordings/playback/test_playback_cache.py"
 
 _MANIFESTS = "tests/control_plane/ingest/test_manifests.py"
@@ -128,7 +128,7 @@ LIMITS = (
         (f"{_CALLERS}::test_who_asks_for_pages_of_another_studio_uses_up_nothing_of_it",),
     ),
     Sabotage(
-        "a request counts for the agent that its token names, whoever sends it",
+        "a request counts for the agent that its token names, from any sender",
         "limits",
         "control_plane/config/callers.py",
         '        return ("agent", (issuer, _network(scope))) if issuer else None',
@@ -276,7 +276,7 @@ LIMITS = (
         (f"{_FOOTAGE}::test_gaps_beyond_what_a_class_can_hold_are_settled_and_not_kept",),
     ),
     Sabotage(
-        "every hole that nobody explained gets a row",
+        "every gap that nobody explained gets a row",
         "limits",
         "control_plane/recordings/services.py",
         "[:MAX_INFERRED_GAPS]",
@@ -316,7 +316,7 @@ LIMITS = (
         (f"{_VIEWS}::test_an_init_section_with_wrong_padding_is_damaged_footage_and_no_fault_of_ours",),
     ),
     Sabotage(
-        "each hole of a playlist has a day of fillers of its own",
+        "each gap of a playlist has a day of fillers of its own",
         "limits",
         "control_plane/recordings/playback/playlist.py",
         "        left -= len(offsets)\n",
@@ -324,13 +324,13 @@ LIMITS = (
         (f"{_PLAYLIST}::test_many_gaps_of_days_share_one_bound",),
     ),
     Sabotage(
-        "each hole is held against all gaps that were reported",
+        "each gap is compared with all reported gaps",
         "limits",
         "control_plane/recordings/coverage.py",
         "        if gap.from_us >= to_us:\n            break\n        start_us, end_us = max(",
         "        if max(gap.from_us, at_us) >= min(gap.to_us, to_us):\n            continue\n"
         "        start_us, end_us = max(",
-        (f"{_HOLES}::test_the_work_grows_with_gaps_and_reports_and_not_with_their_product",),
+        (f"{_COVERAGE}::test_the_work_grows_with_gaps_and_reports_and_not_with_their_product",),
     ),
     Sabotage(
         "one studio has all of the documents written that are written at once",

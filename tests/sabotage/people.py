@@ -177,7 +177,7 @@ PEOPLE = (
         ("tests/control_plane/administration/test_notices.py::test_an_admin_cannot_flood_a_members_mailbox",),
     ),
     Sabotage(
-        "a claimed domain leads to whoever claims it",
+        "a claimed domain leads to its claimant",
         "sign-in",
         "control_plane/identity/migrations/0002_row_security.py",
         ' AND proven_domains ? {DOMAIN}"',

@@ -1,4 +1,4 @@
-"""What one sabotage is, and how it is put into a file."""
+"""One sabotage, and its application to a file."""
 
 from dataclasses import dataclass
 from pathlib import Path

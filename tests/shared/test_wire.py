@@ -13,7 +13,7 @@ from shared.protocol.version import OLDEST_VERSION, PROTOCOL_VERSION
 from tests.shared.examples import BODY, CONFIG, EXAMPLES, STATUS
 
 VECTORS = Path(__file__).parent / "vectors"
-TO_BOX = {
+TO_AGENT = {
     "commit_answer",
     "desired",
     "fault",
@@ -55,7 +55,7 @@ def test_an_agent_of_an_older_version_understands_and_is_understood(name: str, p
         value = messages.pushed(
             config.config_document(CONFIG.agent_id, CONFIG.version, body), protocol=protocol
         )
-    if name in TO_BOX:
+    if name in TO_AGENT:
         # It refuses fields that it does not know: what it is sent must not grow before its version is let go.
         assert msgspec.json.format(codec.encode(value), indent=2) == theirs
 

@@ -42,7 +42,7 @@ def noisy_sound(fragment: bytes) -> bytes:
 def without_sound(fragment: bytes) -> bytes:
     """Keeps the pictures alone, as where a microphone falls silent that was promised."""
     traf = [
-        at for kind, at, _ in _boxes(fragment, 8, struct.unpack_from(">I", fragment)[0]) if kind == b"traf"
+        at for kind, at, _ in _parts(fragment, 8, struct.unpack_from(">I", fragment)[0]) if kind == b"traf"
     ][1]
     return fragment[: traf - 4] + b"free" + fragment[traf:]
 
@@ -53,7 +53,7 @@ def truncated(fragment: bytes) -> bytes:
 
 
 def without_some_bytes(fragment: bytes) -> bytes:
-    """Takes 40 bytes out of the middle; the boxes still claim them."""
+    """Takes 40 bytes out of the middle; the sizes in the headers still claim them."""
     middle = len(fragment) // 2
     return fragment[:middle] + fragment[middle + 40 :]
 
@@ -83,7 +83,7 @@ def samples(fragment: bytes, track: int) -> list[tuple[int, int]]:
     """Returns offset and size of each sample of a track. Source: ISO/IEC 14496-12, 8.8."""
     found: list[tuple[int, int]] = []
     moof_size = struct.unpack_from(">I", fragment)[0]
-    for kind, at, end in _boxes(fragment, 8, moof_size):
+    for kind, at, end in _parts(fragment, 8, moof_size):
         if kind == b"traf":
             found += _of_traf(fragment, at, end, track)
     return found
@@ -91,7 +91,7 @@ def samples(fragment: bytes, track: int) -> list[tuple[int, int]]:
 
 def _of_traf(fragment: bytes, at: int, end: int, track: int) -> Iterator[tuple[int, int]]:
     default_size = 0
-    for kind, inner, _ in _boxes(fragment, at, end):
+    for kind, inner, _ in _parts(fragment, at, end):
         if kind == b"tfhd":
             flags, this = struct.unpack_from(">II", fragment, inner)
             if this != track:
@@ -115,7 +115,7 @@ def _of_trun(fragment: bytes, at: int, default_size: int) -> Iterator[tuple[int,
         at += 4 * (flags >> 8 & 0xF).bit_count()
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _parts(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     while at + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, at)
         yield kind, at + 8, at + size

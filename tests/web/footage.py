@@ -26,7 +26,7 @@ START_AT = datetime(2026, 11, 21, 12, 3, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Footage:
-    """What one camera recorded: an init section, encrypted fragments in one object, and where each lies."""
+    """Footage of one camera: an init section, encrypted fragments in one object, and where each lies."""
 
     init: bytes
     content: bytes
@@ -60,14 +60,14 @@ class Scene:
 
 def _fragments(data: bytes) -> tuple[bytes, list[bytes]]:
     """Returns the init section and each moof+mdat of a fragmented mp4."""
-    boxes: list[tuple[bytes, bytes]] = []
+    parts: list[tuple[bytes, bytes]] = []
     at = 0
     while at < len(data):
         size = int.from_bytes(data[at : at + 4])
-        boxes.append((data[at + 4 : at + 8], data[at : at + size]))
+        parts.append((data[at + 4 : at + 8], data[at : at + size]))
         at += size
-    init = b"".join(box for kind, box in boxes if kind in {b"ftyp", b"moov"})
-    media = [box for kind, box in boxes if kind in {b"moof", b"mdat"}]
+    init = b"".join(part for kind, part in parts if kind in {b"ftyp", b"moov"})
+    media = [part for kind, part in parts if kind in {b"moof", b"mdat"}]
     return init, [moof + mdat for moof, mdat in zip(media[::2], media[1::2], strict=True)]
 
 

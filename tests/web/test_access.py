@@ -69,8 +69,8 @@ def test_a_right_is_taken_with_the_keyboard_alone(
 ) -> None:
     page = sign_in(live_server.url, site.cast.alice).new_page()
     page.goto(f"{site.base}/access/")
-    box = page.get_by_role("group", name="Watch recorded classes").get_by_role("checkbox", name="Viewer")
-    box.focus()
+    checkbox = page.get_by_role("group", name="Watch recorded classes").get_by_role("checkbox", name="Viewer")
+    checkbox.focus()
     page.keyboard.press("Space")
     expect(page.get_by_role("status").filter(has_text="will no longer")).to_be_visible()
     save = page.get_by_role("button", name="Save")

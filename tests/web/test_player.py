@@ -262,11 +262,11 @@ def test_a_phone_in_either_hand_shows_everything_without_scrolling_sideways(
         viewer.until_state("paused")
         assert viewer.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         for name in ("Play", "Next frame", "Full screen"):
-            box = viewer.page.get_by_role("button", name=name, exact=True).last.bounding_box()
-            assert box is not None
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= viewport["width"]
-            assert min(box["width"], box["height"]) >= 40
+            bounds = viewer.page.get_by_role("button", name=name, exact=True).last.bounding_box()
+            assert bounds is not None
+            assert bounds["x"] >= 0
+            assert bounds["x"] + bounds["width"] <= viewport["width"]
+            assert min(bounds["width"], bounds["height"]) >= 40
         context.close()
 
 

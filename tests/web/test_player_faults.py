@@ -1,4 +1,4 @@
-"""What cameras, networks and servers do to one view: the other views play to the end, and every seek works."""
+"""Faults of cameras, networks and servers in one view: the other views play to the end, and every seek works."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -190,7 +190,7 @@ def test_a_damaged_fragment_costs_its_own_pictures_and_nothing_else(begin: Begin
     }
     show = begin(footage["left"], footage["centre"], faults={})
     show.open()
-    # What fails ahead of a picture that stands takes the picture with it: it comes back while the class stands.
+    # A failure ahead of a still picture takes the picture with it: it comes back while the class stands.
     show.viewer.until(lambda: set(show.viewer.numbers().values()) == {0}, timeout_s=20)
     show.play_to_the_end()
     for position, faults in hurt.items():
@@ -250,7 +250,7 @@ def test_damage_from_the_first_picture_to_the_last(begin: Begin, films: Films) -
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is wrong with a whole view, and what its plate says."""
+    """A fault of a whole view, and the text over it."""
 
     says: str
     change: Callable[[Films, Footage], Scene | Footage] = lambda films, footage: footage

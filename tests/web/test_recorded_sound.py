@@ -1,4 +1,4 @@
-"""What the agent makes of a camera's sound plays in a real browser, whatever the camera did."""
+"""Audio that the agent recorded plays in a real browser, whatever the camera did."""
 
 import os
 from collections.abc import Callable, Iterator

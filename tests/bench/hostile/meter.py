@@ -1,4 +1,4 @@
-"""What an honest studio sees, and what the web process holds meanwhile."""
+"""Response times of an honest studio, and resources of the web process meanwhile."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""What the tests of rights ask: may somebody, why, and what is on record of it."""
+"""Questions of the tests of permissions: whether a person may act, why, and what the audit log has of it."""
 
 from django.utils import timezone
 

@@ -1,4 +1,4 @@
-"""Who may do what: the roles, rights on single things, and what strangers learn (nothing)."""
+"""Access decisions: roles, grants on single objects, and strangers, who learn nothing."""
 
 import pytest
 

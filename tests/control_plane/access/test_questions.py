@@ -1,4 +1,4 @@
-"""What a question about rights costs, what the answer says, and what cannot be asked."""
+"""Questions about permissions: their cost, their answers, and those that are refused."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""An invitation is accepted once, by whoever it is for, and says nothing to anybody else."""
+"""An invitation is accepted once, by the invited person, and says nothing to anybody else."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What one studio sees and ends of somebody's sessions is its own part only; other studios' are not touched."""
+"""A studio sees and ends only its own part of a person's sessions; other studios' are not touched."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A one-time link signs in once, whoever hurries, and looking at it costs nothing."""
+"""A one-time link signs in once, under any race, and opening its page does not spend it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -207,7 +207,7 @@ def test_what_is_no_address_is_said_with_what_to_do(db: None, command: str) -> N
     assert "nothing was created" in refused.value.hint
 
 
-# --- a link by whoever runs the server
+# --- a link by the operator of the server
 
 
 def test_the_command_signs_in_somebody_who_has_an_account(db: None, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What people leave with us who are not signed in: no rows but a bounded number of audit events."""
+"""Signed-out visitors leave no rows but a bounded number of audit events."""
 
 import re
 import secrets

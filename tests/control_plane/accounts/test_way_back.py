@@ -1,4 +1,4 @@
-"""Whoever comes in by a link can come back: a first password or passkey, a banner until then, and a new link by an admin."""
+"""A person who came in by a link can come back: a first password or passkey, a banner until then, a new link by an admin."""
 
 import re
 from datetime import timedelta
@@ -401,7 +401,7 @@ def test_who_was_removed_and_had_nothing_comes_back_by_an_invitation(cast: Cast,
     again, where = use(invited(cast))
     assert where == "/accounts/welcome/"
     assert again.get(classes(cast)).status_code == 200
-    assert not is_in(client), "whoever held the account before is out"
+    assert not is_in(client), "the earlier holder of the account is out"
     assert cast.role_of(tina) == "instructor"
 
 

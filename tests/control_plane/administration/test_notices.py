@@ -1,4 +1,4 @@
-"""What an admin does to somebody's membership is told to that person by mail, where there is a mail server."""
+"""A change of a membership by an admin is mailed to its person, where there is a mail server."""
 
 import smtplib
 from typing import Any

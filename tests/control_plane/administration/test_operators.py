@@ -1,4 +1,4 @@
-"""Who runs the platform: made and ended by whoever holds the server, and let into nothing by it."""
+"""Operators: made and ended on the server itself, and given access to nothing by that."""
 
 from io import StringIO
 from typing import Any
@@ -157,7 +157,7 @@ def test_the_program_hands_both_to_the_commands(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_account_that_somebody_else_may_have_entered_is_emptied_first(cast: Cast, settings: Any) -> None:
-    """Who reads the link of an invitation that no mail carried is taken for its person, and may add a passkey."""
+    """A reader of an invitation link that no mail carried is taken for its person, and may add a passkey."""
     settings.EMAIL_BACKEND = NO_SERVER
     offer = invite(cast.studio, ADDRESS, Role.VIEWER, actor=cast.alice.actor)
     olga = accept(offer.link.partition("token=")[2], user=None)

@@ -1,4 +1,4 @@
-"""People are changed by several at once: whoever comes second decides on what the first has left."""
+"""People are changed by several at once: the second decides on the state that the first has left."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

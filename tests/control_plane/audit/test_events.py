@@ -32,7 +32,7 @@ RECORDS = {"record", "record_for", "write", "note_read"}
 UNRECORDED = {
     "order_recording": "a step of `recordings.start_class`, whose entry it is",
     "stop_recording": "a step of `recordings.stop_class`, likewise",
-    "add_gaps": "what a box reports is missing; the row is the record and is never changed",
+    "add_gaps": "an agent reports a gap; the row is the record and is never changed",
     "check_all_keys": "calls the check of each studio, which writes the entry",
     "destroy_due_generations": "calls `destroy_generation` of each that is due",
     "destroy_generation": "writes its entry by `tombstones`",

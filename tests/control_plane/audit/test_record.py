@@ -267,7 +267,7 @@ def test_a_read_in_the_transaction_of_an_act_finds_its_entry(cast: Cast) -> None
 
 
 def test_an_entry_that_was_written_in_a_savepoint_which_is_undone_is_not_lost(cast: Cast) -> None:
-    """Whoever reads the log in a savepoint has what came before it written there too."""
+    """A read of the log in a savepoint writes the earlier entries there too."""
     before = verify_chain(cast.studio.id)[0]
     with studio_scope(cast.studio.id):
         add(cast.studio.id, number=1)

@@ -1,4 +1,4 @@
-"""What no address takes is refused once, before any view, in words that name the field."""
+"""Input that no address takes is refused once, before any view, in words that name the field."""
 
 from typing import Any
 

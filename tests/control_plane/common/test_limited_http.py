@@ -1,4 +1,4 @@
-"""Whoever is named by a studio, store or provider, sends as much and as slowly as they like: we stop listening."""
+"""Servers that a studio names, as store or provider, may send endlessly or slowly: reading is bounded."""
 
 import hashlib
 import time

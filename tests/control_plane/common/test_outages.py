@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """What each question for the database gave."""
+    """Result of each query."""
     asked: list[str | None] = []
     ask = outages.database_error
 

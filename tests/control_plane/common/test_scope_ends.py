@@ -155,7 +155,7 @@ def test_nothing_is_left_of_a_request(pooled: Cast, who: str | None) -> None:
 
 
 def assert_closed_in_the_pool() -> None:
-    """Looks at every connection that lies in the pool for whoever comes next."""
+    """Looks at every connection that waits in the pool for its next user."""
     connections.close_all()
     with contextlib.ExitStack() as stack:
         seen: set[int] = set()

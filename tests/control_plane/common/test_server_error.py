@@ -1,4 +1,4 @@
-"""Who meets a fault is shown the id under which the log has its reason, and nothing of the reason."""
+"""A person who meets an internal error sees the id under which the log has its reason, and nothing of the reason."""
 
 import io
 import json
@@ -20,7 +20,7 @@ SECRET = "Zq7-the-reason"
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What is logged, as the web process writes it."""
+    """Log lines, as the web process writes them."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())

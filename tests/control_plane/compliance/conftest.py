@@ -1,4 +1,4 @@
-"""What tests of compliance begin with: a signing key, and a class in which Gita's daughter Ada was."""
+"""Fixtures of the tests of compliance: a signing key, and a class in which Gita's daughter Ada was."""
 
 from dataclasses import dataclass
 from pathlib import Path

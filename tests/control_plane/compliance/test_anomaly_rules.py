@@ -1,4 +1,4 @@
-"""What is out of the ordinary, as values: no clock, no database."""
+"""Anomaly rules as functions of values: no clock, no database."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

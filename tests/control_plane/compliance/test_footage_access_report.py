@@ -1,4 +1,4 @@
-"""Who saw a dancer: to the admin all of it, to the dancer's own family theirs, to nobody else."""
+"""The report of who saw a dancer: to the admin all of it, to the dancer's own family theirs, to nobody else."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What pages name is compressed and kept by browsers for a year; another content has another address. On the real server."""
+"""Assets are compressed and kept by browsers for a year; another content has another address. On the real server."""
 
 import contextlib
 import gzip

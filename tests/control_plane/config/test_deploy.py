@@ -1,4 +1,4 @@
-"""What a deployment under HTTPS is like: Django's own list of deployment checks, and the headers of a page."""
+"""A deployment under HTTPS: Django's own list of deployment checks, and the headers of a page."""
 
 import json
 import os

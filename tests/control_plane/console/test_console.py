@@ -199,7 +199,7 @@ def test_rooms_lead_to_a_pairing_code(furnished: FurnishedStudio, sign_in: SignI
 
 def test_an_agent_is_revoked_at_once(furnished: FurnishedStudio, sign_in: SignIn) -> None:
     path = f"/admin/fleet/agent/{furnished.agent.id}/change/"
-    answer = sign_in("alice").post(path, {"name": "Box 1", "revoke": "on", "reason": "stolen"})
+    answer = sign_in("alice").post(path, {"name": "Agent 1", "revoke": "on", "reason": "stolen"})
     assert answer.status_code == 302
     with studio_scope(furnished.cast.studio.id):
         furnished.agent.refresh_from_db()

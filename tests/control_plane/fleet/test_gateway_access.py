@@ -1,4 +1,4 @@
-"""Who may open the agents' websocket: a token that is good and unused, until the agent is revoked."""
+"""Access to the agents' websocket: with a token that is valid and unused, until the agent is revoked."""
 
 import time
 from typing import Any

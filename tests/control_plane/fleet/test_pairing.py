@@ -59,14 +59,14 @@ def test_where_no_code_is_free_it_says_so_and_does_not_draw_for_ever(
 
 
 def test_a_code_makes_a_computer_an_agent_and_tells_it_what_it_needs(cast: Cast) -> None:
-    code, agent_client = code_for(cast, agent_name="Big room box"), AgentClient()
+    code, agent_client = code_for(cast, agent_name="Big room agent"), AgentClient()
     answer = pairing.claim_pairing_code(agent_client.pair_request(code.lower().replace("-", " ")))
     assert answer.studio_name == cast.studio.name
     assert answer.audience == installation.audience()
     with studio_scope(cast.studio.id):
         agent = Agent.objects.get(pk=answer.agent_id)
         assert agent.state == AgentState.PENDING
-        assert agent.name == "Big room box"
+        assert agent.name == "Big room agent"
         assert agent.host_facts == agent_client.pair_request(code).host
         assert agent.desired.version == 1
         assert list(Entry.objects.order_by("sequence").values_list("action", flat=True))[-2:] == [
@@ -219,6 +219,6 @@ def test_a_studio_has_so_many_agents(cast: Cast, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pairing, "MAX_AGENTS", 1)
     with studio_scope(cast.studio.id), pytest.raises(Conflict, match="at most 1 agents"):
         pairing.create_pairing_code(cast.studio, actor=cast.alice.actor)
-    page = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/agents/add/", {"agent_name": "box"})
+    page = as_person(cast.alice).post(f"/studio/{cast.studio.slug}/agents/add/", {"agent_name": "agent"})
     assert page.status_code == 200
     assert "at most 1 agents" in page.content.decode()

@@ -112,7 +112,7 @@ def test_a_studio_sets_so_many_addresses_an_hour_and_no_other_studio_notices(
     with studio_scope(cast.studio.id):
         for port in (81, 82):
             services.change_camera(camera, address=f"rtsp://10.0.0.1:{port}/a", actor=actor)
-        # What is no new address is not counted: a name, the same address again, a file of the agent's own list.
+        # These are no new addresses and do not count: a name, the same address again, a file of the agent's own list.
         services.change_camera(camera, name="left", address="rtsp://10.0.0.1:82/a", actor=actor)
         with pytest.raises(TooManyRequests, match="3 camera addresses within an hour") as caught:
             services.change_camera(camera, address="rtsp://10.0.0.1:83/a", actor=actor)

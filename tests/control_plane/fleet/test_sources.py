@@ -1,4 +1,4 @@
-"""What a person types as a camera's address, and what is made of it."""
+"""Camera addresses as a person types them, and the sources made of them."""
 
 import re
 from urllib.parse import quote, unquote

@@ -87,7 +87,7 @@ def acts(cast: Cast, name: str) -> list[Entry]:
 def test_a_claimed_domain_leads_nobody_to_a_provider(
     cast: Cast, other: Cast, rig: OpenIDProvider, claimed: IdentityProvider
 ) -> None:
-    """Whoever claims somebody else's domain would get the people of it sent to a page that asks for their password."""
+    """A claimant of a foreign domain would get its people sent to a page that asks for their password."""
     page = find()
     assert "127.0.0.1" not in page
     assert str(claimed.id) not in page
@@ -226,7 +226,7 @@ def test_a_name_that_deceives_does_not_hide_the_host(
 def test_a_provider_makes_no_member_of_an_account_whose_domain_is_only_claimed(
     cast: Cast, other: Cast, rig: OpenIDProvider, dns: NameServer, claimed: IdentityProvider
 ) -> None:
-    """Whoever runs a provider could make any member of another studio one of their own, without asking."""
+    """The owner of a provider could make any member of another studio one of their own, without asking."""
     sub = person(rig, "heads")
     user = create_user(f"{sub}@{DOMAIN}", actor=SETUP, display_name="Tina of the other studio")
     services.add_member(other.studio, user, Role.VIEWER, actor=SETUP)

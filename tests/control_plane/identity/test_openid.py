@@ -48,7 +48,7 @@ def server() -> Iterator[OpenIDProvider]:
 
 
 @pytest.fixture(autouse=True)
-def _house_network(settings: Any) -> None:
+def _our_network(settings: Any) -> None:
     settings.SIGNIN_NETWORKS = (ip_network("127.0.0.0/8"),)
     cache.clear()
 
@@ -259,7 +259,7 @@ def test_a_provider_opens_its_own_studio_and_no_other(
     assert sign_in(client, rig, provider, sub).status_code == 302
     html = {"accept": "text/html"}
     assert client.get(f"/studio/{cast.studio.slug}/classes/", headers=html).status_code == 200
-    # To whoever runs the provider, the other studio is what one is that there never was.
+    # To the owner of the provider, the other studio looks like one that never existed.
     for accept in ({}, html):
         answers = [
             client.get(f"/studio/{slug}/classes/", headers=accept) for slug in (other.studio.slug, "nowhere")

@@ -284,7 +284,7 @@ def test_no_entity_is_resolved_and_a_comment_hides_nothing(cast: Cast, idp: Saml
     bomb = '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + signed
     for text in (bomb, bomb.replace(TOM, "&e;")):
         assert deliver(asker, provider, text).status_code == 403
-    # A comment is not signed: whoever holds an own good answer may put one into it.
+    # A comment is not signed: the holder of a valid answer may put one into it.
     eve = f"{TOM}.evil.example"
     signed = etree.tostring(idp.signed(ask(asker, idp, provider, address=eve))).decode()
     deliver(asker, provider, signed.replace(eve, eve.replace(TOM, f"{TOM}<!---->")))

@@ -1,4 +1,4 @@
-"""What the tests of arriving segments begin with."""
+"""Fixtures of the tests of arriving segments."""
 
 import pytest
 

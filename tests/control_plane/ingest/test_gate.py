@@ -1,4 +1,4 @@
-"""What is read of a request at all, before anybody asks what it is."""
+"""The part of a request that is read before anything looks at its meaning."""
 
 import asyncio
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Asked:
 
     @property
     def problem(self) -> Problem:
-        """What was answered in place of the application."""
+        """The answer in place of the application's."""
         assert self.sent, "the application was asked"
         assert self.sent[0]["status"] == decode(self.sent[1]["body"], Problem).status
         return decode(self.sent[1]["body"], Problem)

@@ -1,4 +1,4 @@
-"""What an agent announces and never completes: so much of it, and what is refused for good leaves nothing behind."""
+"""Uploads that an agent announces and never completes: they are bounded, and a final refusal leaves nothing behind."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused or set aside: each by its own code, and never in the way of the rest."""
+"""Refused and quarantined segments: each with its own code, and never in the way of the rest."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -94,7 +94,7 @@ def test_a_damaged_segment_comes_back_and_is_once_in_the_record(
     assert replayed(scene, made) == made.content
     assert acts(scene) == ["footage.damaged", "footage.repaired"]
     for _ in range(2):
-        assert commit(scene, made) == announce(scene, made) == [receipt(made)], "once more is harmless"
+        assert commit(scene, made) == announce(scene, made) == [receipt(made)], "it is idempotent"
     assert acts(scene) == ["footage.damaged", "footage.repaired"]
     assert len(arrived(scene)) == 2, "one row"
     assert later(scene) == 1
@@ -122,7 +122,7 @@ def test_a_late_commit_of_the_first_time_is_no_receipt(scene: Scene, tmp_path: P
     upload(scene, made)
     remove(file_of(scene, made))
     fsck(scene)
-    assert codes(commit(scene, made)) == [Code.SEGMENT_MISSING], "or the box would let go of the only copy"
+    assert codes(commit(scene, made)) == [Code.SEGMENT_MISSING], "or the agent would let go of the only copy"
     assert send(scene, made) == [receipt(made)]
 
 

@@ -1,4 +1,4 @@
-"""What the tests of integrity begin with."""
+"""Fixtures of the tests of integrity."""
 
 import pytest
 

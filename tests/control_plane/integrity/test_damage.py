@@ -1,4 +1,4 @@
-"""What the check of the stores finds: it becomes a gap, is served to nobody, and is on record; nothing else is blamed."""
+"""Damage that an integrity scan finds: it becomes a gap, is served to nobody and is audited; nothing else is blamed."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -162,14 +162,14 @@ def test_what_is_found_is_a_gap_until_it_is_intact_again(scene: Scene, tmp_path:
     playlist = part(scene, f"tracks/{track}/playlist.m3u8").content.decode()
     assert (str(segment_id) in playlist, "EXT-X-GAP" in playlist) == (False, True)
     assert before.count("#EXTINF") == playlist.count("#EXTINF")
-    (hole,) = next(t["gaps"] for t in part(scene, "timeline.json").json()["tracks"] if t["id"] == str(track))
-    assert hole["label"] == "recorded, later damaged in the store"
+    (shown,) = next(t["gaps"] for t in part(scene, "timeline.json").json()["tracks"] if t["id"] == str(track))
+    assert shown["label"] == "recorded, later damaged in the store"
     for path in ("bytes.m4s", "key"):
         assert part(scene, f"segments/{segment_id}/{path}").status_code == 404
     assert part(scene, f"tracks/{track}/init/{segment_id}.mp4").status_code == 404
     with studio_scope(scene.cast.studio.id):
         (gap,) = Gap.objects.filter(reason=InferredReason.STORE_DAMAGED)
-        assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(hole["to_s"] - hole["from_s"])
+        assert (gap.to_at - gap.from_at).total_seconds() == pytest.approx(shown["to_s"] - shown["from_s"])
     flip(file_of(scene, made))
     code, said = fsck(scene, "--depth", "presence")
     assert code == 0, said

@@ -1,4 +1,4 @@
-"""What the tests of keys begin with."""
+"""Fixtures of the tests of keys."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Backups from before a shred: whoever restores them finds no picture, and the share store is made up for."""
+"""Backups from before a shred: a restore brings back no picture, and the share store is made up for."""
 
 import secrets
 import shutil
@@ -94,7 +94,7 @@ def test_no_backup_from_before_a_shred_shows_a_picture(
 
     loot = thief.rifled(restore(tmp_path / "before.sql", restored))
     assert len(loot.segments) == 2
-    # Whoever has the share store of that day as well sees everything: the search is a good one, and so is the backup.
+    # With the share store of that day everything is readable: the search is a good one, and so is the backup.
     whole = thief.stolen_keys(loot, root, FolderShareStore(tmp_path / "shares before"))
     assert thief.pictures(tmp_path / "objects before", whole, under=under) == 3
     # With the share store as it is now, and all else of then: nothing.

@@ -1,4 +1,4 @@
-"""What may go wrong with keys at a bad moment, and what nobody may lose by it."""
+"""Faults of keys at a bad moment, and the data that nobody may lose by them."""
 
 import threading
 from datetime import timedelta
@@ -160,7 +160,7 @@ def test_a_studio_whose_current_keys_are_found_destroyed_gets_new_ones(committed
         assert current.destroyed_at is None
         keyring.generation_key(current)
         scene.agent.refresh_from_db()
-        assert str(current.id) in scene.agent.desired.body, "boxes seal to nothing that is destroyed"
+        assert str(current.id) in scene.agent.desired.body, "agents seal to no destroyed key"
 
 
 # --- two at once ----------------------------------------------------------------------------------------------------

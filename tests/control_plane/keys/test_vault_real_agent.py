@@ -48,7 +48,7 @@ def address(committed: Cast) -> Iterator[str]:
 def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_key_arrives(
     committed: Cast, address: str, tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cast, alice, state = committed, committed.alice.actor, tmp_path / "a box"
+    cast, alice, state = committed, committed.alice.actor, tmp_path / "an agent"
     opened_with: list[UUID] = []
     is_away = True
     real_key, real_announce = keyring.private_key, ingest.announce_segments
@@ -101,7 +101,7 @@ def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_
         with studio_scope(cast.studio.id):
             keys_services.rotate_studio_key(cast.studio, actor=alice)
             new = vault.recipient().id
-        heard_s = until(heard, "the box sealed to the new key")
+        heard_s = until(heard, "the agent seals to the new key")
         sweep_keys()
         time.sleep(EACH_S)
         assert not opened_with, "nothing has arrived yet: all of it waits in the spool"
@@ -113,7 +113,7 @@ def test_a_class_across_a_rotation_is_complete_and_what_was_spooled_for_the_old_
         process.terminate()
         process.wait(timeout=20)
         log.close()
-    print(f"rotation to the box's receipt: {heard_s:.2f} s")
+    print(f"rotation to the agent's receipt: {heard_s:.2f} s")
     assert set(opened_with) == {old, new}
     assert heard_s < 5
 

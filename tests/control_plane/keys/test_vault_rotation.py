@@ -132,7 +132,7 @@ def test_a_sweep_goes_on_where_another_left_off_and_ends_what_is_due(committed: 
     sweep_keys()
     with studio_scope(cast.studio.id):
         assert StudioKey.objects.get(pk=old.id).destroyed_at is None, (
-            "a box still has footage that is sealed to it"
+            "an agent still has footage that is sealed to it"
         )
         ClassSession.objects.update(state=ClassState.COMPLETE)
     sweep_keys()
@@ -179,7 +179,7 @@ def test_a_new_root_key_in_the_file_opens_everything_and_the_old_one_may_go(
             assert {key.root_key_id for key in StudioKey.objects.all()} == {root_key().id}
     with studio_scope(cast.studio.id):
         assert class_secret(scene.session) == secret
-    assert platform_secret.derive_secret("fleet audience") == platform, "boxes know the platform by it"
+    assert platform_secret.derive_secret("fleet audience") == platform, "agents know the platform by it"
     with capability_scope("platform_audit", "on"):
         assert Entry.objects.filter(action="root_key.rotated").count() == 1
 

@@ -29,7 +29,7 @@ KINDS = ("studio", "studio-private", "class", "segment", "segment-sealed")
 
 @dataclass
 class Loot:
-    """What lies in a copy: every id, every stretch of bytes, and the segments' places."""
+    """Content of a copy: every id, every stretch of bytes, and the segments' places."""
 
     ids: set[UUID] = field(default_factory=set)
     blobs: set[bytes] = field(default_factory=set)

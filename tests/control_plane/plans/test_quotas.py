@@ -105,7 +105,7 @@ def test_one_agent_too_many_is_refused_with_the_limit_the_use_and_whom_to_ask(ca
     code = pairing.create_pairing_code(cast.studio, actor=cast.alice.actor, replaces=scene.agent)
     pairing.claim_pairing_code(AgentClient().pair_request(code.text))
     with studio_scope(cast.studio.id):
-        assert Agent.objects.count() == 2, "a box may always be replaced"
+        assert Agent.objects.count() == 2, "an agent may always be replaced"
 
 
 def test_a_code_from_before_the_limit_pairs_no_agent_beyond_it(cast: Cast) -> None:

@@ -240,7 +240,7 @@ def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: p
     slow(monkeypatch, AGENT_PAIRING_STARTED, 1, 1)
     alice = as_person(cast.alice)
     page = f"/studio/{cast.studio.slug}/agents/add/"
-    sent: dict[str, Any] = {"agent_name": "Box", "replaces": ""}
+    sent: dict[str, Any] = {"agent_name": "Agent", "replaces": ""}
     assert alice.post(page, sent, headers={"accept": "text/html"}).status_code == 200
     refused = alice.post(page, sent, headers={"accept": "text/html"})
     assert (refused.status_code, refused["Content-Type"]) == (429, "text/html; charset=utf-8")

@@ -22,7 +22,7 @@ from shared.protocol.version import PROTOCOL_VERSION
 from tests.control_plane.conftest import Cast
 
 HOST = HostFacts(
-    hostname="box-1", model="NUC", os="Debian 13", python="3.13.1", cpu_count=4, memory_bytes=8 * 10**9
+    hostname="studio-pc", model="NUC", os="Debian 13", python="3.13.1", cpu_count=4, memory_bytes=8 * 10**9
 )
 SignIn = Callable[[str], Client]
 
@@ -47,7 +47,7 @@ def furnish(cast: Cast) -> FurnishedStudio:
     actor = cast.alice.actor
     with studio_scope(cast.studio.id):
         room = create_room(cast.studio, name="Room 1", actor=actor)
-        code = create_pairing_code(cast.studio, actor=actor, agent_name="Box 1")
+        code = create_pairing_code(cast.studio, actor=actor, agent_name="Agent 1")
     answer = claim_pairing_code(
         PairRequest(
             code=code.text,

@@ -48,8 +48,8 @@ def after(text: str) -> str:
 
 
 def ticks(text: str) -> list[str]:
-    boxes = re.findall(r'<input type="checkbox"\s+name="right"\s+value="([^"]+)"\s*(checked)?', text)
-    return [value for value, checked in boxes if checked]
+    checkboxes = re.findall(r'<input type="checkbox"\s+name="right"\s+value="([^"]+)"\s*(checked)?', text)
+    return [value for value, checked in checkboxes if checked]
 
 
 def may(cast: Cast, user: User, action: StudioPermission, obj: ClassSession) -> bool:

@@ -32,7 +32,7 @@ def test_the_page_shows_every_camera_with_state_and_what_to_do(
     for camera in furnished.cameras:
         assert camera.name in body
     assert furnished.agent.fingerprint not in body, "an instructor does not compare keys"
-    assert "Box 1 is not connected" in body
+    assert "Agent 1 is not connected" in body
     assert "Paired, never connected" in body
     assert furnished.agent.fingerprint in sign_in("alice").get(f"{furnished.base}/agents/").content.decode()
 
@@ -58,7 +58,7 @@ def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_agent(
     furnished: FurnishedStudio, sign_in: SignIn
 ) -> None:
     alice = sign_in("alice")
-    body = alice.post(f"{furnished.base}/agents/add/", {"agent_name": "Box 2"}).content.decode()
+    body = alice.post(f"{furnished.base}/agents/add/", {"agent_name": "Agent 2"}).content.decode()
     code = re.search(r"[B-Z]{4}-[B-Z]{4}", body)
     assert code is not None
     assert f"threedance-agent pair http://testserver {code[0]}" in body
@@ -78,7 +78,7 @@ def test_a_code_is_shown_once_with_the_command_and_its_state_follows_the_agent(
     )
     body = alice.get(state, headers=HTMX).content.decode()
     assert "Paired" in body
-    assert "Box 2" in body
+    assert "Agent 2" in body
     assert "hx-get" not in body, "there is nothing more to wait for"
     with studio_scope(furnished.cast.studio.id):
         assert Entry.objects.filter(action="agent.pairing_started").count() == 2
@@ -193,10 +193,10 @@ def test_an_agent_that_was_stopped_is_shown_so_everywhere_and_until_it_is_heard_
     agents, room, running_class = seen()
     assert re.search(r'<span class="tag tag--warn">\s*Stopped\s*</span>', agents)
     assert "It does not record until it is started there" in agents
-    assert "Box 1 is stopped. Start it on its computer." in agents
+    assert "Agent 1 is stopped. Start it on its computer." in agents
     assert "has not connected to this camera" not in agents
     assert "Recording begins when it is started on its computer" in room
-    assert "Box 1 is stopped. It does not record" in running_class
+    assert "Agent 1 is stopped. It does not record" in running_class
     reports.apply_message(heartbeat, caller)
     assert not any(
         "was stopped" in body or "is stopped" in body or "Stopped on its" in body for body in seen()

@@ -1,4 +1,4 @@
-"""A class whose agent is lost: the page says whom it waits for, and whoever manages classes can stop waiting."""
+"""A class whose agent is lost: the page says whom it waits for, and a manager of classes can stop waiting."""
 
 from datetime import timedelta
 

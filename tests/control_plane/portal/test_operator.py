@@ -56,7 +56,7 @@ def test_studios_are_shown_in_numbers_without_names_from_inside(
         assert answer.status_code == OK
         text += answer.content.decode()
     assert furnished.cast.studio.name in text
-    for inside in ("swans", "Alice", furnished.cast.vera.email, "Room 1", "Box 1"):
+    for inside in ("swans", "Alice", furnished.cast.vera.email, "Room 1", "Agent 1"):
         assert inside not in text
     assert sign_in("sam").get(f"{furnished.base}/classes/").status_code == UNKNOWN
 

@@ -1,4 +1,4 @@
-"""What pages say of times and stretches."""
+"""Times and lengths as pages show them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of classes begin with."""
+"""Fixtures of the tests of classes."""
 
 import pytest
 

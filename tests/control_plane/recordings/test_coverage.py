@@ -20,8 +20,8 @@ def reported(*stretches: tuple[int, int]) -> list[UncoveredSpan]:
 
 
 def test_where_two_reports_overlap_the_earlier_one_counts() -> None:
-    holes = find_uncovered([(0, S), (9 * S, 10 * S)], reported((0, 4 * S), (2 * S, 20 * S)), 10 * S, MISSING)
-    assert [(hole.from_us // S, hole.to_us // S, hole.reason) for hole in holes] == [
+    found = find_uncovered([(0, S), (9 * S, 10 * S)], reported((0, 4 * S), (2 * S, 20 * S)), 10 * S, MISSING)
+    assert [(one.from_us // S, one.to_us // S, one.reason) for one in found] == [
         (1, 4, "reason 0"),
         (4, 9, "reason 1"),
     ]
@@ -36,11 +36,11 @@ def test_gaps_are_what_is_not_covered_each_instant_with_the_first_reason_that_na
     covered: Sequence[tuple[int, int]], stretches: Sequence[tuple[int, int]]
 ) -> None:
     gaps = reported(*stretches)
-    holes = find_uncovered(sorted(covered), gaps, 400 * SHORTEST_GAP_US, MISSING)
-    assert all(earlier.to_us <= later.from_us for earlier, later in pairwise(holes))
+    found = find_uncovered(sorted(covered), gaps, 400 * SHORTEST_GAP_US, MISSING)
+    assert all(earlier.to_us <= later.from_us for earlier, later in pairwise(found))
     for at_us in range(SHORTEST_GAP_US // 2, 400 * SHORTEST_GAP_US, SHORTEST_GAP_US):
         shown = any(from_us <= at_us < to_us for from_us, to_us in covered)
-        inside = [hole for hole in holes if hole.from_us <= at_us < hole.to_us]
+        inside = [one for one in found if one.from_us <= at_us < one.to_us]
         assert len(inside) == (not shown)
         named = [gap for gap in gaps if gap.from_us <= at_us < gap.to_us]
         if inside and named:

@@ -1,4 +1,4 @@
-"""What a class can hold: no more than cameras can have made in its time, whatever its agent says."""
+"""The limit of a class: no more than cameras can have made in its time, whatever its agent says."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -59,7 +59,7 @@ def test_the_class_goes_on_with_the_new_agent_and_the_old_one_sends_what_it_has(
     with studio_scope(studio_id):
         assert RecordingOrder.objects.get(agent=new.agent).stop_at is not None
     say(scene, RecordingState.FINISHED)
-    assert scene.reread().state == ClassState.FINISHING, "the new box has not said that it is done"
+    assert scene.reread().state == ClassState.FINISHING, "the new agent has not reported that it is done"
     say(new, RecordingState.FINISHED)
     assert scene.reread().state == ClassState.COMPLETE
     with studio_scope(studio_id):

@@ -48,7 +48,7 @@ def address(committed: Cast) -> Iterator[str]:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    return tmp_path / "a box"
+    return tmp_path / "an agent"
 
 
 def agent_command(state: Path, *arguments: str) -> list[str]:

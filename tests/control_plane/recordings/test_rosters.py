@@ -1,4 +1,4 @@
-"""Who was in a class: saved whole, confirmed whole, by those who manage dancers."""
+"""The roster of a class: saved whole, confirmed whole, by those who manage dancers."""
 
 import pytest
 

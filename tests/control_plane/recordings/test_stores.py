@@ -38,7 +38,7 @@ def test_a_store_that_is_given_up_takes_no_announced_segment_with_it(
         retire_store(store, actor=alice)
     (late,) = commit(scene, made)
     assert isinstance(late, Refused)
-    assert late.retryable, "the box keeps it and sends it again"
+    assert late.retryable, "the agent keeps it and sends it again"
     grace_is_over(scene)
     delete_due(scene.cast.studio.id, most=10)
     assert lax.objects == {}, "nothing is left behind in a store whose keys are forgotten"
@@ -119,7 +119,7 @@ def test_an_address_from_before_the_region_was_set_leads_nowhere(
     assert "must stay in eu-test-1" in refused.detail
     assert not list((tmp_path / "ours").rglob("*.seg")), "nothing of it stays there"
     upload(scene, made)
-    assert None not in where(scene).values(), "the box sends it to where it may go"
+    assert None not in where(scene).values(), "the agent sends it to where it may go"
 
 
 def test_a_studio_names_only_so_many_stores_at_a_time(
@@ -156,7 +156,7 @@ def test_no_receipt_before_the_store_says_that_it_encrypted_what_it_was_asked_to
     (made,) = scene.cuts(tmp_path, each=2)
     (target,) = announce(scene, made)
     assert isinstance(target, PutTarget)
-    assert target.headers["x-amz-server-side-encryption"] == "AES256", "the box asks the store for it"
+    assert target.headers["x-amz-server-side-encryption"] == "AES256", "the agent asks the store for it"
     assert "x-amz-server-side-encryption" in target.headers["Authorization"], "and cannot leave it out"
     assert put(target, made.content).status_code == 200
     lax.ways.server_side = ""

@@ -75,8 +75,8 @@ def places(track: TrackTimeline) -> list[tuple[float, float, float]]:
     return [(p.class_us / S, p.playlist_us / S, p.duration_us / S) for p in track.placed]
 
 
-def holes(track: TrackTimeline) -> list[tuple[float, float, str]]:
-    return [(hole.from_us / S, hole.to_us / S, hole.reason) for hole in track.uncovered]
+def uncovered(track: TrackTimeline) -> list[tuple[float, float, str]]:
+    return [(part.from_us / S, part.to_us / S, part.reason) for part in track.uncovered]
 
 
 def test_class_time_begins_at_the_first_picture_of_any_track() -> None:
@@ -90,14 +90,14 @@ def test_class_time_begins_at_the_first_picture_of_any_track() -> None:
     assert timeline.duration_us == 2_400_000
     assert places(timeline.tracks[RIGHT]) == [(0, 0, 1), (1, 1, 1)]
     assert places(timeline.tracks[LEFT]) == [(0.4, 0.4, 1), (1.4, 1.4, 1)]
-    assert holes(timeline.tracks[LEFT]) == [(0, 0.4, "key_frame")]
-    assert holes(timeline.tracks[RIGHT]) == [(2, 2.4, "key_frame")]
+    assert uncovered(timeline.tracks[LEFT]) == [(0, 0.4, "key_frame")]
+    assert uncovered(timeline.tracks[RIGHT]) == [(2, 2.4, "key_frame")]
 
 
 def test_a_hiccup_at_the_start_is_no_gap_but_both_times_are_told() -> None:
     track = one(segment(1, *[(n, n + 1) for n in range(10)], clock=line(0.02)))
     assert places(track)[0] == (0.02, 0.0, 1)
-    assert holes(track) == []
+    assert uncovered(track) == []
 
 
 def test_provisional_lines_give_way_to_the_first_good_one_of_the_run() -> None:
@@ -120,7 +120,7 @@ def test_where_all_lines_are_provisional_the_last_one_dates_the_run() -> None:
 def test_a_line_that_bends_moves_dates_and_leaves_no_gap() -> None:
     track = one(segment(1, (0, 1), (1, 2)), segment(2, (2, 3), (3, 10), clock=line(0.004)))
     assert places(track)[1:3] == [(1, 1, 1.004), (2.004, 2, 1)]
-    assert holes(track) == []
+    assert uncovered(track) == []
 
 
 def test_the_rate_of_a_camera_clock_moves_class_time_and_not_playlist_time() -> None:
@@ -132,7 +132,7 @@ def test_a_gap_within_a_run_is_filled_to_the_tick() -> None:
     track = one(segment(1, (0, 1), (1, 2)), segment(3, (5, 6), (6, 10)), gaps=(gap(2, 5),))
     assert places(track)[2] == (5, 5, 1)
     assert [entry for entry in track.entries if isinstance(entry, Filler)] == [Filler(2 * S, 3 * S, 2 * S)]
-    assert holes(track) == [(2, 5, "camera_offline")]
+    assert uncovered(track) == [(2, 5, "camera_offline")]
     assert not any(item.discontinuity for item in track.placed)
 
 
@@ -144,7 +144,7 @@ def test_another_run_begins_at_its_class_time_with_a_discontinuity() -> None:
     )
     assert places(track) == [(0, 0, 1), (1, 1, 1), (5, 5, 1), (6, 6, 4)]
     assert [item.discontinuity for item in track.placed] == [False, False, True, False]
-    assert holes(track) == [(2, 4.2, "camera_offline"), (4.2, 5, "key_frame")]
+    assert uncovered(track) == [(2, 4.2, "camera_offline"), (4.2, 5, "key_frame")]
 
 
 def test_a_run_that_begins_before_the_last_one_ended_cuts_its_last_picture_short() -> None:
@@ -164,14 +164,14 @@ def test_a_stretch_that_was_recovered_twice_is_placed_once() -> None:
 
 def test_a_gap_that_nobody_reported_says_so() -> None:
     track = one(segment(1, (0, 1)), segment(3, (6, 7), (7, 10)))
-    assert holes(track) == [(1, 6, "unreported")]
+    assert uncovered(track) == [(1, 6, "unreported")]
 
 
 def test_a_track_without_pictures_is_one_gap() -> None:
-    assert holes(one(gaps=(gap(-3, 99, "camera_refused"),))) == [(0, 10, "camera_refused")]
+    assert uncovered(one(gaps=(gap(-3, 99, "camera_refused"),))) == [(0, 10, "camera_refused")]
     assert one().entries == []
     short = build_timeline([TrackFacts(LEFT), TrackFacts(RIGHT, [segment(1, (0, 1))])])
-    assert holes(short.tracks[LEFT]) == [(0, 1, "unreported")]
+    assert uncovered(short.tracks[LEFT]) == [(0, 1, "unreported")]
 
 
 def test_reported_gaps_that_overlap_are_told_once() -> None:
@@ -180,7 +180,7 @@ def test_reported_gaps_that_overlap_are_told_once() -> None:
         segment(9, (9, 10)),
         gaps=(gap(1, 6), gap(4, 7, "agent_stopped"), gap(7, 9, "disk_full")),
     )
-    assert holes(track) == [(1, 6, "camera_offline"), (6, 7, "agent_stopped"), (7, 9, "disk_full")]
+    assert uncovered(track) == [(1, 6, "camera_offline"), (6, 7, "agent_stopped"), (7, 9, "disk_full")]
 
 
 def test_nothing_recorded_has_no_start() -> None:
@@ -234,7 +234,7 @@ def test_fragments_and_gaps_cover_the_class_without_overlap(facts: list[TrackFac
     for track in timeline.tracks.values():
         spans = sorted(
             [(p.class_us, p.class_us + p.duration_us) for p in track.placed]
-            + [(hole.from_us, hole.to_us) for hole in track.uncovered]
+            + [(part.from_us, part.to_us) for part in track.uncovered]
         )
         at_us = 0
         for from_us, to_us in spans:

@@ -109,7 +109,7 @@ def test_other_bytes_than_announced_are_not_kept(
 def test_a_source_that_breaks_leaves_nothing(store: ObjectStore, key: str) -> None:
     def broken() -> Iterator[bytes]:
         yield BODY[:1000]
-        raise ConnectionResetError("the box went away")
+        raise ConnectionResetError("the agent went away")
 
     with pytest.raises((ConnectionResetError, StoreUnavailable)):
         store.put(key, broken(), size_bytes=len(BODY), sha256=SHA)

@@ -1,4 +1,4 @@
-"""What a camera gives reaches its subscribers: whole groups of pictures, from the last ones on, and losses are told."""
+"""A camera's packets reach its subscribers: whole groups of pictures, from the last ones on; losses are reported."""
 
 import pytest
 

@@ -38,7 +38,7 @@ def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_door_of_the_program_opens_on_an_old_python() -> None:
-    """What says that Python is too old must itself be readable by an old Python."""
+    """The code that reports an old Python must itself be readable by one."""
     for path in ("__init__.py", "cli/__init__.py", "__main__.py"):
         ast.parse((ROOT / "edge_agent" / path).read_text(), feature_version=(3, 6))
 

@@ -1,4 +1,4 @@
-"""What the agent signs, opens and believes."""
+"""The agent's identity: tokens that it signs, credentials that it opens, revocations that it believes."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def test_nothing_secret_is_in_the_repr(identity: Identity) -> None:
 def test_only_our_control_planes_word_about_us_is_a_revocation(
     plane: ControlPlane, identity: Identity
 ) -> None:
-    assert identity.verify_revocation(plane.sign_revocation()).reason == "the box was stolen"
+    assert identity.verify_revocation(plane.sign_revocation()).reason == "the agent was stolen"
     forged = plane.sign_revocation(key=Ed25519PrivateKey.generate())
     other = plane.sign_revocation(sub=AgentId(new_id()))
     own_token = identity.token(FakeClock())
@@ -77,7 +77,7 @@ def test_a_revoked_agent_forgets_its_keys_and_nothing_else(
     assert (tmp_path / "spool" / "segment").read_bytes() == b"ciphertext"
     revocation = folder.revocation()
     assert revocation is not None
-    assert revocation.reason == "the box was stolen"
+    assert revocation.reason == "the agent was stolen"
     with pytest.raises(NotPaired):
         folder.load()
 

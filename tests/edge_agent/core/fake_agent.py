@@ -128,7 +128,7 @@ class FakeAgent:
 
     async def _run(self) -> None:
         await self.desired.begin()
-        # What it reported so far is not the answer to what it is given next.
+        # Earlier reports do not answer the next configuration.
         self._told.clear()
         self.begun.set()
         await self.desired.run()

@@ -97,7 +97,7 @@ class ConfigPush(RuleBasedStateMachine):
 
     @precondition(lambda self: self.documents)
     @rule(protocol=st.sampled_from((2, 3)))
-    def box_is_updated_or_set_back(self, protocol: int) -> None:
+    def agent_is_updated_or_set_back(self, protocol: int) -> None:
         """Other words are another version: see docs/design/control.md."""
         body = body_for_version(protocol, self.documents[-1].body)
         if document_hash(body) != self.documents[-1].hash:
@@ -168,7 +168,7 @@ class ConfigPush(RuleBasedStateMachine):
         self.told = told
         self._boot(folder)
 
-    # What must hold.
+    # Invariants.
 
     @invariant()
     def it_reports_what_was_pushed(self) -> None:

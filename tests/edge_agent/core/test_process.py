@@ -184,7 +184,7 @@ def test_a_forged_revocation_changes_nothing_and_a_signed_one_ends_the_agent(age
     assert list((agent.state / "spool").rglob("*.seg"))
     again = agent.run("run")
     assert again.returncode == 4
-    assert "the box was stolen" in again.stderr
+    assert "the agent was stolen" in again.stderr
     assert "Traceback" not in again.stderr
 
 

@@ -22,7 +22,7 @@ SECOND = TICKS_PER_S
 
 @dataclass(frozen=True)
 class Made:
-    """What a cutter has made of one run: one playable file, and what was in it."""
+    """Output of the muxer for one run: a playable file, and its content."""
 
     data: bytes
     init: bytes

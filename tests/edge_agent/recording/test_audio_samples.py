@@ -45,7 +45,7 @@ def test_a_frame_of_sound_that_is_none_does_not_stop_the_pictures(media: Path, f
 
 
 NO_SAMPLES = [float("nan"), float("inf"), float("-inf"), 1e10, -1e10, 1e39, 4.5]
-"""What a float can hold and no microphone gives; FFmpeg's AAC encoder refuses a whole frame for one of most of them."""
+"""Floats that no microphone gives; for one of most of them FFmpeg's AAC encoder refuses a whole frame."""
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""What a camera gives during a class is in the spool: every picture once, in order, from the start to the stop."""
+"""The spool holds every picture of a class once, in order, from the start to the stop."""
 
 import io
 import itertools

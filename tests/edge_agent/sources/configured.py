@@ -28,7 +28,7 @@ def camera(source: config.Source, *, sealed: bytes | None = None, record_audio: 
 
 
 def unseal(sealed: bytes) -> Credentials:
-    if sealed == b"for another box":
+    if sealed == b"for another agent":
         raise CredentialsUnreadable("they do not open")
     username, password = sealed.decode().split(":")
     return Credentials(username=username, password=password)

@@ -47,7 +47,7 @@ def test_the_agent_may_narrow_where_cameras_are(server: http.server.ThreadingHTT
 
 def test_credentials_for_another_agent_are_named() -> None:
     with pytest.raises(CredentialsUnreadable):
-        opened(camera(config.RtspSource(url="rtsp://127.0.0.1/one"), sealed=b"for another box"))
+        opened(camera(config.RtspSource(url="rtsp://127.0.0.1/one"), sealed=b"for another agent"))
 
 
 def test_a_password_is_in_no_error(server: http.server.ThreadingHTTPServer) -> None:

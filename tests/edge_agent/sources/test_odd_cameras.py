@@ -186,7 +186,7 @@ def test_empty_units_and_empty_pictures_cost_nothing_else(clips: dict[str, list[
     pictures = changed(clips["plain"], change)
     packets = one_run(read(odd(pictures)))
     sent = [picture.shown for picture in pictures if picture.data]
-    # What follows a message at the end of another picture is given that one's time by FFmpeg: it lies half a frame off.
+    # FFmpeg gives a picture after a message at the end of another one that picture's time: half a frame off.
     moved = [abs(a - b) for a, b in zip(places(packets)[: len(sent) - 1], sent, strict=False)]
     assert [by for place, by in zip(sent, moved, strict=False) if place % 10 != 6] == [0] * (
         len(sent) - 1 - 9

@@ -1,4 +1,4 @@
-"""What a key frame says of itself, against what the encoder was told."""
+"""Parameter sets of a key frame, compared with the settings of the encoder."""
 
 import itertools
 from pathlib import Path

@@ -48,7 +48,7 @@ ACTIONS = (
 
 @dataclass(frozen=True)
 class Promises:
-    """What the agent had promised: durable fragments, and reports to the control plane."""
+    """Promises of the agent: durable fragments, and reports to the control plane."""
 
     durable: dict[CameraId, tuple[int, ...]] = field(default_factory=dict)
     writing: tuple[CameraId, int] | None = None
@@ -62,7 +62,7 @@ class Promises:
     committed: dict[SegmentId, tuple[CameraId, tuple[int, ...]]] = field(default_factory=dict)
     """Receipts, with the fragments that they are for: their copies here may go."""
     again: frozenset[SegmentId] = frozenset()
-    """Said to be coming once more: pending until there is another receipt."""
+    """Re-requested segments that the agent promised: pending until there is another receipt."""
 
 
 class Violation(AssertionError):

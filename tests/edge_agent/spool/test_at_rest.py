@@ -1,4 +1,4 @@
-"""What lies on the agent's disk: ciphertext, and nothing that opens it."""
+"""The agent's disk holds ciphertext, and nothing that opens it."""
 
 from pathlib import Path
 from typing import Any

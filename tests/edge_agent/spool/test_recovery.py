@@ -111,7 +111,7 @@ def test_a_journal_that_vouches_for_bytes_that_are_not_there_is_not_believed(stu
     _, entries = read_journal(_files(studio, JOURNAL)[0])
     third = entries[2].fragment.blob
     with part.open("r+b") as file:
-        # What a power cut may leave of an unsynced write: the right length, full of zeros.
+        # A power cut may leave an unsynced write with the right length, full of zeros.
         file.seek(third.offset_bytes)
         file.write(bytes(third.size_bytes))
     again = studio.open_spool()
@@ -221,7 +221,7 @@ def test_an_index_on_an_unreadable_sector_is_rebuilt_and_a_full_disk_is_waited_f
 
 
 def test_a_segment_whose_file_is_here_is_here_whatever_its_row_says(studio: Studio) -> None:
-    """One bit of the row; or a power cut that undid a removal: then it is removed once more."""
+    """One bit of the row; or a power cut that undid a removal: then it is removed again."""
     spool = studio.open_spool()
     waiting, sent = closed(studio, spool), closed(studio, spool)
     spool.mark_committed([sent.segment_id])

@@ -1,4 +1,4 @@
-"""What the control plane has lost is sent again where it is still here and good; asking twice is asking once."""
+"""A segment that the control plane lost is sent again where the agent still has it intact; requests are idempotent."""
 
 import threading
 from pathlib import Path
@@ -41,9 +41,9 @@ def test_each_is_answered_as_it_is(studio: Studio) -> None:
         damaged=(bad.segment_id,),
     )
     for _ in range(2):
-        assert requeue_segments(spool, asked) == answer, "once more is harmless"
+        assert requeue_segments(spool, asked) == answer, "it is idempotent"
         assert [s.manifest for s in spool.pending(10)] == [good, waiting, aside]
-    assert not studio.gaps(spool), "what was committed once is no loss of this box"
+    assert not studio.gaps(spool), "a segment that was committed is no loss of this agent"
     spool.close()
     reopened = studio.open_spool()
     assert [s.manifest for s in reopened.pending(10)] == [good, waiting, aside], "a restart forgets nothing"

@@ -1,4 +1,4 @@
-"""Bit rot is found by hash, set aside, a gap, and never uploaded as good."""
+"""Bit rot is found by hash, quarantined, reported as a gap, and never uploaded as good."""
 
 import os
 from pathlib import Path

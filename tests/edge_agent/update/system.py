@@ -135,7 +135,7 @@ class System:
 
     @property
     def trust(self) -> Trust:
-        """What the installed package believes."""
+        """The key that the installed package trusts."""
         return Trust((self.keys / "root.json").read_bytes(), f"{architecture()}/{PYTHON}")
 
     def install(self, version: str) -> None:

@@ -1,4 +1,4 @@
-"""What root refuses: releases that are not to be believed, and an agent's folder that somebody has taken over."""
+"""Refusals of root: releases that cannot be trusted, and an agent's folder that an attacker has taken over."""
 
 import datetime
 import json

@@ -348,7 +348,7 @@ def test_power_cuts_at_every_step_of_the_way_back_end_in_the_old_agent(system: S
     system.download()
     system.ask()
     assert system.take()
-    # What comes before is the same as with one that is heard.
+    # The steps before are the same as with an agent that is heard.
     record = Record(system.record)
     system.packages.install(record.new)
     record.put(Journal(State.TRYING, "2.0", "1.0"))

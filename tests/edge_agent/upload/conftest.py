@@ -1,4 +1,4 @@
-"""What the tests of uploads share."""
+"""Fixtures of the tests of uploads."""
 
 from pathlib import Path
 

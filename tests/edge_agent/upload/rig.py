@@ -152,7 +152,7 @@ class DirectClient:
         self._plane = plane
         plane.url = "https://old.store"
         self.errors: dict[tuple[str, SegmentId], ServerError] = {}
-        """What a step is answered with whenever this segment is in it."""
+        """Answer to each step that contains this segment."""
         self.dead_stores: set[str] = set()
         """Hosts that nobody reaches."""
         self.tries: Counter[str] = Counter()

@@ -37,7 +37,7 @@ def moments(draw: st.DrawFn) -> tuple[UploadWindow, datetime]:
 
 
 def wall_says(policy: UploadWindow, at: datetime) -> bool:
-    """What a person sees who looks at the wall: naive, and by no rule but the times themselves."""
+    """The window as a wall clock shows it: naive, and by no rule but the times themselves."""
     from_opening = DAY[DAY.index(policy.opens) :] + DAY[: DAY.index(policy.opens)]
     minutes = from_opening[: from_opening.index(policy.closes)]
     return at.astimezone(ZoneInfo(policy.time_zone)).strftime("%H:%M") in minutes

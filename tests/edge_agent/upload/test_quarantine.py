@@ -1,4 +1,4 @@
-"""What is refused is set aside, told, and blocks nothing."""
+"""A refused segment is quarantined and reported, and blocks nothing."""
 
 from collections.abc import Sequence
 

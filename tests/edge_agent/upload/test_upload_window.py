@@ -220,7 +220,7 @@ def test_a_zone_that_the_agent_does_not_know_keeps_nothing_back() -> None:
 
 
 def test_only_one_state_keeps_segments_back() -> None:
-    """Whoever adds a state has to say here whether it does."""
+    """A new state has to declare here whether it does."""
     keep_back: Sequence[WindowState] = [WindowState.WAITS]
     assert {*WindowState} - {*keep_back} == {
         WindowState.ANY_TIME,

@@ -2,7 +2,7 @@
 atheris for so many seconds of processor time (an hour divided by all where none are named), and a table of what it took.
 
 A target is an area (`wire`, `disk`, `camera`, `server`) or one of its targets (`wire.frame`). What is found lies in the
-corpus folder; `python -m tests.faults.fuzz.worker TARGET FILE` runs it once more.
+corpus folder; `python -m tests.faults.fuzz.worker TARGET FILE` runs it again.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FINDS_MOST = 5
 """After so many of one target somebody has to look first."""
 START_S = 300
 SLOWEST = 30
-"""What a worker may take to begin; and by how much others may slow it on a busy machine."""
+"""Time that a worker may take to begin; and by how much others may slow it on a busy machine."""
 _STAT = re.compile(rb"^watch::(\w+): (\d+)", re.MULTILINE)
 _COVERAGE = re.compile(rb"cov: (\d+) ft: (\d+)")
 _ERROR = re.compile(
@@ -39,7 +39,7 @@ _NAME = re.compile(r'^    "(\w+)": Target\(', re.MULTILINE)
 
 @dataclass
 class Run:
-    """What one target took, in all runs of it."""
+    """Usage of one target, over all its runs."""
 
     target: str
     executions: int = 0

@@ -205,7 +205,7 @@ LOCAL_URL, CAMERA_URL = "rtsp://127.0.0.1:9/secret", "rtsp://10.0.0.1/cam"
 
 
 def rtsp(data: bytes) -> None:
-    """What a camera answers to FFmpeg's requests, cut up in any way: nothing is held for ever, and no header leads away."""
+    """Answers of a camera to FFmpeg's requests, cut up in any way: nothing is held for ever, and no header leads away."""
     login = Credentials(username="alice", password="s3cret")
     exchange = RtspExchange(local_url=LOCAL_URL, camera_url=CAMERA_URL, authenticator=Authenticator(login))
     methods = iter(("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN") * 4)
@@ -239,7 +239,7 @@ def _rtsp_seeds() -> Sequence[bytes]:
 
 
 def challenge(data: bytes) -> None:
-    """What a camera asks for in a 401: `CameraFailed`, or one line to sign with that does not hold the password."""
+    """Challenges of a camera in a 401: `CameraFailed`, or one line to sign with that does not hold the password."""
     authenticator = Authenticator(Credentials(username="al\r\nice", password="s3cret"))
     with contextlib.suppress(CameraFailed):
         authenticator.add_challenges(data.decode("latin-1").split("\0"), was_signed=False)

@@ -278,7 +278,7 @@ def _index_seeds() -> Sequence[bytes]:
 
 
 def local_status(data: bytes) -> None:
-    """What stands behind the agent's own socket: a status, or None."""
+    """Data read from the agent's own socket: a status, or None."""
     state = folder("local")
     with _answering(state, data):
         read_status(state)

@@ -1,4 +1,4 @@
-"""What is fuzzed: a function of bytes that raises only where a promise is broken, and examples to begin with."""
+"""A fuzzing target: a function of bytes that raises only where a promise is broken, and examples to begin with."""
 
 import atexit
 import os
@@ -52,7 +52,7 @@ class Pieces:
 
     @property
     def left(self) -> bytes:
-        """What is left."""
+        """The bytes that are left."""
         return self._data
 
     def __bool__(self) -> bool:
@@ -67,7 +67,7 @@ def vectors(*names: str) -> Callable[[], Sequence[bytes]]:
 
 @cache
 def folder(name: str) -> Path:
-    """Returns a folder in memory for one target: in `SCRATCH`, which whoever set it removes, or it goes at the end."""
+    """Returns a folder in memory for one target: in `SCRATCH`, which its owner removes, or in one that goes at the end."""
     within = os.environ.get(SCRATCH)
     made = Path(mkdtemp(prefix=f"fuzz-{name}-", dir=within or (MEMORY if MEMORY.is_dir() else None)))
     if not within:

@@ -19,7 +19,7 @@ FOUND: dict[str, tuple[bytes, ...]] = {
         for headers in ({"x-amz-meta": "é"}, {"é": "1"}, {"x-amz-meta": "1\r\nx: 2"}, {"": "1"}, {"x": "\0"})
     )
 }
-"""What atheris found, one input for each mended fault that no other test tells."""
+"""Findings of atheris: one input for each fixed fault that no other test covers."""
 
 
 def _target(name: str) -> Target:

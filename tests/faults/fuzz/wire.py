@@ -52,7 +52,7 @@ def _clock() -> ServerClock:
 
 
 def _take_time(clock: ServerClock, server_time_at: Any) -> None:
-    """What the link does with the time in a greeting, and what everybody does with the clock after that."""
+    """The time in a greeting as the link uses it, and the clock after that."""
     for _ in range(2):
         clock.take(server_time_at, clock.mark())
         clock.offset_s()
@@ -192,7 +192,7 @@ async def _at_once(_: float) -> None:
 
 
 def conversation(data: bytes) -> None:
-    """What a socket says in answer to a request, status line and all: only errors of ours come out."""
+    """Bytes that a socket answers to a request, status line and all: only errors of ours come out."""
     pieces = Pieces(data)
     _loop().run_until_complete(_converse(pieces.number() % 5, pieces.left))
 
@@ -260,7 +260,7 @@ def revocation(data: bytes) -> None:
     identity, _ = _identity()
     with contextlib.suppress(RevocationInvalid):
         said = identity.verify_revocation(data.decode("utf-8", "surrogateescape"))
-        expect(said.sub == identity.pairing.answer.agent_id, "it is for another box")
+        expect(said.sub == identity.pairing.answer.agent_id, "it is for another agent")
 
 
 def _revocation_seeds() -> Sequence[bytes]:
@@ -330,7 +330,7 @@ class _Keys(IdentityFolder):
 
 
 def pairing(data: bytes) -> None:
-    """The answer to a pairing, from whoever a person named: only errors of ours come out."""
+    """The answer to a pairing, from any server that a person named: only errors of ours come out."""
     _loop().run_until_complete(_pair(data))
 
 

@@ -33,7 +33,7 @@ OURS = [
     "control_plane.storage.s3_config",
     "control_plane.keys.roots.file",
 ]
-"""What is watched for new ways through it."""
+"""Modules whose coverage guides the fuzzer."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What is kept of playlists and timelines: so many bytes, each made once, and nobody waits at the cost of others."""
+"""The cache of playlists and timelines: bounded in bytes, each made once, and nobody waits at the cost of others."""
 
 import threading
 from collections.abc import Iterator

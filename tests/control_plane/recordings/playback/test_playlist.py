@@ -168,7 +168,7 @@ def test_a_damaged_segment_is_a_gap_and_nothing_else_moves() -> None:
         assert [line for line in broken if line.startswith(tag)] == [
             line for line in whole if line.startswith(tag)
         ], "every fragment keeps its number, its place and its length"
-    assert [(hole.from_us, hole.to_us, hole.reason) for hole in broken_track.uncovered] == [
+    assert [(part.from_us, part.to_us, part.reason) for part in broken_track.uncovered] == [
         (2_000_000, 4_000_000, "store_damaged")
     ]
 

@@ -39,7 +39,7 @@ from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
 STATEMENTS = {"timeline": 7, "playlist": 9, "init": 11, "key": 11, "bytes": 8, "check": 6}
-"""What a request asks of the database besides its scopes, once a replay is under way."""
+"""Queries of a request besides its scopes, once a replay is under way."""
 PARTS = ["timeline", "playlist", "init", "key", "bytes", "check"]
 
 
@@ -438,7 +438,7 @@ def test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request(
         assert until is not None
         until.result(20)
     assert views._read_buffered(segment, 0, 16) == bytes(16)
-    assert store.asked == 1, "whoever asks again gets what was read"
+    assert store.asked == 1, "a repeated request gets what was read"
 
 
 def test_a_store_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
