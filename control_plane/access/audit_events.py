@@ -6,7 +6,7 @@ GRANT_GIVEN = AuditEvent(
     "grant.given",
     "A permission on one object was granted.",
     category=Category.ACCESS,
-    sentence="{who} granted {what} the permission {right} on {thing}{until}{reason}",
+    sentence="{who} granted {what} {right} on {thing}{until}{reason}",
     severity=Severity.SERIOUS,
     rate=Rate(1_000, 2_000),
 )
@@ -14,14 +14,14 @@ GRANT_TAKEN = AuditEvent(
     "grant.taken",
     "A permission on one object was revoked.",
     category=Category.ACCESS,
-    sentence="{who} revoked the permission {right} on {thing} from {what}",
+    sentence="{who} revoked {right} on {thing} from {what}",
     severity=Severity.SERIOUS,
 )
 DENIAL_GIVEN = AuditEvent(
     "denial.given",
     "A permission on one object was denied.",
     category=Category.ACCESS,
-    sentence="{who} denied {what} the permission {right} on {thing}{until}{reason}",
+    sentence="{who} denied {what} {right} on {thing}{until}{reason}",
     severity=Severity.SERIOUS,
     rate=Rate(1_000, 2_000),
 )

@@ -81,18 +81,18 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
         access_services.give_right(
             cast.pat, REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
         )
-        assert words(cast)[0].startswith("Alice gave Pat the right “Watch recorded classes” on Ballet until ")
+        assert words(cast)[0].startswith("Alice granted Pat “Watch recorded classes” on Ballet until ")
         assert words(cast)[0].endswith(f"{end}. Reason: a <b>guest</b>")
     assert last(cast)[0].details["reason"] == "a <b>guest</b>"
     page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/").content.decode()
     assert "Reason: a &lt;b&gt;guest&lt;/b&gt;" in page
     access_services.take_right(cast.pat, REPLAY, lesson.session, actor=alice)
-    assert words(cast)[0] == "Alice took the right “Watch recorded classes” on Ballet back from Pat"
+    assert words(cast)[0] == "Alice revoked “Watch recorded classes” on Ballet from Pat"
     access_services.deny_right(cast.vera, REPLAY, lesson.session, actor=alice, reason="asked {who}")
     assert words(cast)[0] == "Alice denied Vera “Watch recorded classes” on Ballet. Reason: asked {who}"
     access_services.set_role_actions(cast.studio, Role.VIEWER, {VIEW_STUDIO, VIEW_DANCERS}, actor=alice)
     assert words(cast)[0] == (
-        "Alice changed what the role Viewer allows: now also “View dancers”; "
+        "Alice changed the permissions of the role Viewer: now also “View dancers”; "
         "no longer “See the list of classes”, “Watch recorded classes”"
     )
     administration_services.change_role(cast.membership(cast.vera), Role.INSTRUCTOR, actor=alice)
@@ -104,13 +104,13 @@ def test_an_act_by_a_key_names_the_person_and_the_key(cast: Cast) -> None:
         cast.studio, name="Calendar", actions=[MANAGE_ROOMS], actor=cast.alice.actor,
         expires_at=timezone.now() + timedelta(days=3),
     )  # fmt: skip
-    made = "Alice made the key “Calendar” for a program; it lends “Manage rooms” until "
+    made = "Alice created the key “Calendar”; its permissions: “Manage rooms” until "
     assert words(cast)[0].startswith(made)
     administration_services.create_room(cast.studio, name="Blue", actor=actor_of(key))
-    assert words(cast)[0] == "Alice by the key “Calendar” made Blue"
+    assert words(cast)[0] == "Alice by the key “Calendar” created Blue"
     with studio_scope(cast.studio.id):
         ApiKey.objects.all().delete()
-    assert words(cast)[0] == f"Alice by the key {str(key.id)[-8:]} made Blue"
+    assert words(cast)[0] == f"Alice by the key {str(key.id)[-8:]} created Blue"
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_a_search_finds_by_person_thing_act_category_and_time(cast: Cast, lesson
         administration_services.create_room(cast.studio, name="Blue", actor=cast.alice.actor)
     assert words(cast, person_id=cast.ivan.id)[0] == "Ivan opened the replay of Ballet"
     assert all("Ivan" in text for text in words(cast, person_id=cast.ivan.id))
-    assert "Alice confirmed who was in Ballet" in words(cast, thing=str(lesson.session.id))
-    assert words(cast, action="room.created") == ["Alice made Blue", "Alice made Big room"]
+    assert "Alice confirmed the roster of Ballet" in words(cast, thing=str(lesson.session.id))
+    assert words(cast, action="room.created") == ["Alice created Blue", "Alice created Big room"]
     assert words(cast, category=Category.FOOTAGE) == ["Ivan opened the replay of Ballet"]
     now = timezone.now()
     assert words(cast, from_at=now) == []
