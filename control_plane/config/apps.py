@@ -53,3 +53,4 @@ class ConfigConfig(AppConfig):
         register(declarations.check_periodic_tasks)
         register(declarations.check_permissions)
         register(declarations.check_audit_events)
+        register(declarations.check_navigation)

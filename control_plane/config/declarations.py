@@ -10,9 +10,11 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
+from django.urls import NoReverseMatch, reverse
 
 from control_plane.audit.events import AuditEvent
 from control_plane.common.models import AccessPath, StudioOwned, UUIDModel
+from control_plane.common.navigation import Menu, NavigationEntry
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.config import registry
@@ -121,6 +123,29 @@ def _without_need(one: StudioPermission, need: StudioPermission) -> Iterator[str
         yield "is in break-glass access"
     if objects := one.grantable_on - need.grantable_on:
         yield f"is grantable on {sorted(objects)}"
+
+
+def check_navigation(**kwargs: Any) -> list[CheckMessage]:
+    """Every link of the navigation leads to a page of a studio."""
+    return [
+        Error(
+            f"the navigation entry {entry} {fault}",
+            hint="Correct it in the `navigation.py` of its app.",
+            id="threedance.E024",
+        )
+        for entry in NavigationEntry.all()
+        for fault in navigation_faults(entry)
+    ]
+
+
+def navigation_faults(entry: NavigationEntry) -> Iterator[str]:
+    """Yield each fault of a navigation entry, as the end of a sentence that begins with its code."""
+    if not entry.section or entry.code.partition(".")[0] not in list(Menu):
+        yield f"is not named after a menu ({', '.join(Menu)}) and a section"
+    try:
+        reverse(entry.url_name, args=["studio"])
+    except NoReverseMatch:
+        yield f"leads to {entry.url_name}, which is no page of a studio"
 
 
 def check_audit_events(**kwargs: Any) -> list[CheckMessage]:

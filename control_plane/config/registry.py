@@ -47,11 +47,11 @@ def declared(module: str) -> Iterator[ModuleType]:
 
 
 def load_declarations() -> None:
-    """Load the permissions and audit events of every app, then close both sets; idempotent.
+    """Load the permissions, audit events and navigation of every app, then close the sets; idempotent.
 
     Call it before any model is loaded: modules read the complete sets when they are imported.
     """
-    for name in ("permissions", "audit_events"):
+    for name in ("permissions", "audit_events", "navigation"):
         for _ in declared(name):
             pass
     DeclaredCode.close_all()

@@ -12,7 +12,7 @@ from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
 from control_plane.common.humanize import format_duration, format_size
-from control_plane.portal.settings_nav import Entry, entries
+from control_plane.portal import menus
 
 register = template.Library()
 
@@ -71,10 +71,17 @@ def lane(stretches: list[Stretch], length_s: float) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def settings_entries(context: template.Context) -> list[Entry]:
-    """Returns the pages of the studio's settings that the viewer may open."""
+def studio_menu(context: template.Context) -> list[menus.MenuItem]:
+    """Returns the links of the studio's main menu that the viewer may follow."""
+    slug = context["request"].studio.slug
+    return menus.studio_menu(slug, context.get("allowed") or (), context.get("section") or "")
+
+
+@register.simple_tag(takes_context=True)
+def settings_menu(context: template.Context) -> list[menus.MenuItem]:
+    """Returns the links of the menu of the studio's settings that the viewer may follow."""
     request = context["request"]
-    return entries(request.studio, context.get("allowed") or (), request.path)
+    return menus.settings_menu(request.studio.slug, context.get("allowed") or (), request.path)
 
 
 @register.simple_tag

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath
+from control_plane.common.roles import Role
 from control_plane.common.schedules import Every, Nightly
 from control_plane.config import declarations, registry
+from control_plane.portal.navigation import ROOMS
 from control_plane.recordings.models import Gap
+from control_plane.recordings.permissions import ANNOTATE, SHARE
+from control_plane.tenancy.permissions import MANAGE_PEOPLE
 from tests.repo.tracked import ROOT, with_suffix
 
 SHARING = {
@@ -86,7 +90,55 @@ def show(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [path("l/", show, name="shared")]
+def manage(request: HttpRequest, slug: str) -> HttpResponse:
+    """Lists the links of a studio."""
+    return HttpResponse()
+
+
+urlpatterns = [
+    path("l/", show, name="shared"),
+    path("studio/<slug:slug>/links/", manage, name="links"),
+]
+''',
+    "permissions.py": '''"""Permissions of sharing."""
+
+from control_plane.common.permissions import ON_CLASSES, SHARING, StudioPermission
+from control_plane.common.roles import Role
+from control_plane.recordings.permissions import SHARE, VIEW_CLASS, REPLAY
+
+MANAGE_LINKS = StudioPermission(
+    "manage_links",
+    label="Manage links",
+    meaning="End the links that others created.",
+    order=135,
+    group=SHARING,
+    available_to=frozenset({Role.INSTRUCTOR}),
+    needs=frozenset({VIEW_CLASS, REPLAY, SHARE}),
+    grantable_on=ON_CLASSES,
+)
+''',
+    "audit_events.py": '''"""Audit events of sharing."""
+
+from control_plane.audit.events import AuditEvent, Category, Rate, Severity
+
+LINK_OPENED = AuditEvent(
+    "link.opened",
+    "A link to a class was opened.",
+    category=Category.FOOTAGE,
+    sentence="{who} opened a link to {what}",
+    severity=Severity.SERIOUS,
+    is_read=True,
+    footage_access="opened a link",
+    takes_data_out=True,
+    rate=Rate(60, 120),
+)
+''',
+    "navigation.py": '''"""Navigation of sharing."""
+
+from control_plane.common.navigation import NavigationEntry
+from control_plane.sharing.permissions import MANAGE_LINKS
+
+LINKS = NavigationEntry("studio.links", label="Links", url_name="links", order=35, permission=MANAGE_LINKS)
 ''',
 }
 STARTS = """
@@ -104,6 +156,29 @@ assert apps.get_app_config("sharing").name == "control_plane.sharing"
 assert app.conf.beat_schedule["end-links"]["schedule"].minute == {55}
 assert reverse("shared") == "/l/"
 assert services.forget_links in ClassShredded._handlers
+from control_plane.access import roles
+from control_plane.access.object_permissions import permission_name
+from control_plane.audit.events import described
+from control_plane.common.roles import Role
+from control_plane.compliance.footage_access_report import _VIEW_EVENTS
+from control_plane.plans.rate_limits import RATES
+from control_plane.portal.access import presenter, role_table
+from control_plane.portal.audit.views import SearchForm
+from control_plane.portal import menus
+from control_plane.sharing.audit_events import LINK_OPENED
+from control_plane.sharing.permissions import MANAGE_LINKS
+assert [role for role in Role if MANAGE_LINKS in roles.LIMITS[role]] == [Role.ADMIN, Role.INSTRUCTOR]
+assert permission_name(MANAGE_LINKS, "recordings.ClassSession") == "manage_links_classsession"
+titles = {title: [row.title for row in rows] for title, rows in role_table.grid(roles.DEFAULTS)}
+assert titles["Sharing and export"] == ["Share classes", "Manage links", "Export classes"]
+assert ("manage_links", "manage links") in presenter.choices_on("tenancy.Room")
+assert described("link.opened").text.format(who="Vera", what="Ballet") == "Vera opened a link to Ballet"
+assert ("link.opened", "A link to a class was opened") in SearchForm.base_fields["action"].choices
+assert "link.opened" in _VIEW_EVENTS
+assert LINK_OPENED in RATES
+assert [item.label for item in menus.studio_menu("bow", {"manage_links"}, "links")] == ["Classes", "Rooms", "Links"]
+assert [item.is_here for item in menus.studio_menu("bow", {"manage_links"}, "links")] == [False, False, True]
+assert "Links" not in [item.label for item in menus.studio_menu("bow", {"view_agents"}, "")]
 """
 
 
@@ -160,6 +235,7 @@ def test_every_declaration_of_the_product_holds() -> None:
     assert declarations.check_periodic_tasks() == []
     assert declarations.check_permissions() == []
     assert declarations.check_audit_events() == []
+    assert declarations.check_navigation() == []
 
 
 @pytest.mark.parametrize(
@@ -207,3 +283,44 @@ def test_two_periodic_tasks_share_no_name_and_no_minute(monkeypatch: pytest.Monk
 def test_an_interval_is_an_hour_at_most() -> None:
     with pytest.raises(ValueError, match="Nightly"):
         Every("slow", "t", seconds=3601)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        pytest.param({"label": ""}, "has no label", id="no label"),
+        pytest.param({"meaning": "Something"}, "no sentence", id="no sentence"),
+        pytest.param({"group": None}, "needs a group", id="no group"),
+        pytest.param({"always": frozenset({Role.GUARDIAN})}, "do not have it by default", id="floor"),
+        pytest.param({"grantable_on": frozenset({"dance.Hall"})}, "dance.Hall", id="no model"),
+        pytest.param({"needs": frozenset({SHARE})}, f"needs {SHARE}, but not", id="indirect need"),
+        pytest.param(
+            {"needs": frozenset({MANAGE_PEOPLE})}, "is in break-glass access without", id="break-glass"
+        ),
+        pytest.param({"needs": frozenset({MANAGE_PEOPLE})}, "is grantable on", id="grantable"),
+        pytest.param({"needs": frozenset({MANAGE_PEOPLE})}, "is a default of", id="default"),
+        pytest.param({"needs": frozenset({MANAGE_PEOPLE})}, "is available to", id="available"),
+    ],
+)
+def test_a_permission_that_does_not_fit_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], fault: str
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setitem(ANNOTATE.__dict__, name, value)
+    found = [message.msg for message in declarations.check_permissions()]
+    assert [message for message in found if f"the permission {ANNOTATE}" in message and fault in message]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        pytest.param({"url_name": "portal:ballroom"}, "no page of a studio", id="no page"),
+        pytest.param({"code": "footer.rooms"}, "not named after a menu", id="no menu"),
+    ],
+)
+def test_a_link_that_leads_nowhere_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], fault: str
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setitem(ROOMS.__dict__, name, value)
+    assert [fault in message.msg for message in declarations.check_navigation()] == [True]
