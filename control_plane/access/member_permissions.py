@@ -1,4 +1,4 @@
-"""Who may manage people, and who may make an admin."""
+"""Checks for managing people and for creating admins."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 
 def require_people(actor: Actor, obj: Model) -> None:
-    """Returns when `actor` may manage people of the studio of `obj`.
+    """Require that `actor` may manage people of the studio of `obj`.
 
     Raises:
         NotFound, Forbidden: the actor may not.
@@ -28,10 +28,10 @@ def require_people(actor: Actor, obj: Model) -> None:
 
 
 def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
-    """Return where `actor` may make somebody `role` in the studio in scope: an admin is made by an admin alone.
+    """Require that `actor` may assign `role` in the studio in scope: only an admin creates an admin.
 
-    An API key makes one only where it lends all that an admin may, whoever its person is: the new admin could make a key
-    that lends the rest.
+    An API key creates an admin only if it has every permission of admins, whoever owns it: the new admin could create a
+    key with the rest.
 
     Raises:
         Forbidden: the actor may not.
@@ -39,16 +39,16 @@ def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
     if actor.kind is not ActorKind.USER or role != Role.ADMIN:
         return
     if access.role_of(actor, studio_id) != Role.ADMIN:
-        raise Forbidden("Only an admin makes an admin.")
+        raise Forbidden("Only an admin can make a member an admin.")
     chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
     may = effective(Role.ADMIN, chosen)
     access.require_lent(actor, [action for action in StudioPermission.all() if action in may])
 
 
 def lock_people(actor: Actor, obj: Model) -> None:
-    """Returns when `actor` may manage people, and nobody else changes them before this transaction is over.
+    """Require that `actor` may manage people, and lock the studio's people until the transaction ends.
 
-    The question is asked again under the lock: whoever was removed while waiting for it changes nothing any more.
+    Access is checked again under the lock: an actor who was removed while waiting for it changes nothing.
 
     Raises:
         NotFound, Forbidden: the actor may not.

@@ -1,4 +1,4 @@
-"""Tables of access: what a studio changed in the role table, rights on single things, and break-glass."""
+"""Models of access: a studio's changes to roles, grants and denials on single objects, break-glass access, API keys."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -19,10 +19,9 @@ REASON_LENGTH = 500
 
 
 class RoleActions(StudioOwned):
-    """All that one role allows in one studio, in place of `roles.DEFAULTS`. A role without a row has the defaults.
+    """The permissions of one role in one studio, instead of `roles.DEFAULTS`. A role without a row has the defaults.
 
-    `actions` is a list of actions' values. What `roles.LIMITS` forbids does not count, whatever stands here, and what
-    `roles.FLOOR` keeps counts always.
+    `actions` lists codes of permissions. Those beyond `roles.LIMITS` have no effect, and those of `roles.FLOOR` always do.
     """
 
     view_permission = "manage_policy"
@@ -45,18 +44,18 @@ class RoleActions(StudioOwned):
 
 
 class Effect(models.TextChoices):
-    """Whether a right on one thing gives or refuses."""
+    """Whether a row is a grant or a denial."""
 
     ALLOW = "allow", "May"
     DENY = "deny", "May not"
 
 
 class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
-    """One action that one member may, or may not, do to one class, room or studio, and to what belongs to it.
+    """A grant or a denial: one permission of one member on one class, room or studio, and on all that it contains.
 
-    `until` null: no end. From `until` on the row counts for nothing. `given_by` is a person's id, null: the platform.
-    A right counts only while its person is a member. Giver and denier may both have a row for the same thing: a denial
-    that ends uncovers the right beneath it.
+    `until` is the first instant at which the row has no effect; null: no end. `given_by` is a person's id; null: the
+    platform. The row has an effect only while the person is a member. A grant and a denial of the same object can exist
+    together: when the denial ends, the grant applies again.
     """
 
     view_permission = "manage_people"
@@ -88,7 +87,7 @@ class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
 
 
 class OperatorManager(Manager[Any]):
-    """Rows of the operator of the open `user_scope`, in any studio."""
+    """Rows of the operator in `user_scope`, in any studio."""
 
     def get_queryset(self) -> QuerySet[Any]:
         """Returns the operator's own rows."""
@@ -96,9 +95,9 @@ class OperatorManager(Manager[Any]):
 
 
 class BreakGlass(StudioOwned):
-    """One platform operator inside one studio, for `actions` and nothing else, until `ends_at` or `closed_at`.
+    """Break-glass access of one platform operator to one studio, with `actions` only, until `ends_at` or `closed_at`.
 
-    `closed_at` null: nobody has closed it; it may have ended. The studio's admins are shown every row.
+    `closed_at` null: nobody closed it, but it may have ended. The studio's admins see every row.
     """
 
     view_permission = "view_audit"
@@ -134,10 +133,10 @@ class BreakGlass(StudioOwned):
 
 
 class ApiKey(StudioOwned):
-    """A secret by which a program acts for one member of one studio. Only its SHA-256 is stored.
+    """A secret with which an API client acts for one member of one studio. Only its SHA-256 is stored.
 
-    It lends `actions` (values of `Action`) and nothing beyond what the member may at that moment. `shown` is its first
-    letters, by which people tell keys apart.
+    It has the permissions in `actions` (codes), as far as the member has them at that moment. `shown` is its beginning, by
+    which people tell keys apart.
     """
 
     view_permission = "manage_studio"
@@ -166,7 +165,7 @@ class ApiKey(StudioOwned):
 
     @property
     def chosen(self) -> list[str]:
-        """Its scopes, beside those of every key."""
+        """Its scopes without those of every key."""
         return [action for action in self.actions if action not in ALWAYS_LENT]
 
     @property

@@ -1,4 +1,4 @@
-"""How a right on one thing is stored: as a Django permission that guardian ties to a person and a row."""
+"""Storage of permissions on single objects: Django permissions, which guardian assigns to a person and a row."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from control_plane.common.permissions import StudioPermission
 
 
 def permission_for(action: StudioPermission, model: type[Model]) -> Permission:
-    """Returns the permission row for `action` on rows of `model`, one of `RIGHTS_ON`."""
+    """Returns the stored permission for `action` on rows of `model`; `action` is grantable on the model."""
     return Permission.objects.get(
         content_type=ContentType.objects.get_for_model(model),
         codename=permission_name(action, model._meta.label),
@@ -21,7 +21,10 @@ def permission_for(action: StudioPermission, model: type[Model]) -> Permission:
 
 
 def make_permissions(using: str, **kwargs: Any) -> None:
-    """Makes the permission row of each right that there is; runs after migrations, as the application only reads them."""
+    """Creates the stored permissions that can be granted on single objects.
+
+    Runs after migrations, as the owner of the database: the application may only read this table.
+    """
     for label, actions in RIGHTS_ON.items():
         model = apps.get_model(label)
         kind = ContentType.objects.db_manager(using).get_for_model(model)

@@ -1,4 +1,4 @@
-"""Reads that show people: put on record by whoever shows them, once for each page."""
+"""Audit events of reads about people, written once per page by the code that renders it."""
 
 from datetime import timedelta
 
@@ -13,16 +13,16 @@ from control_plane.common.actors import Actor
 from control_plane.tenancy.models import Studio
 
 TYPING = timedelta(minutes=10)
-"""For so long one entry stands for the names that somebody is offered while typing."""
+"""How long one event covers the names that are suggested to a person while typing."""
 
 
 def note_read(act: AuditEvent, obj: Model, *, actor: Actor, **details: str | int) -> None:
-    """Puts down that `actor` is shown `obj`, a Studio or a thing of one; the page is sent only if this is written."""
+    """Record that `actor` views `obj`, a studio or an object in one. The page is sent only if this is written."""
     record_for(act, obj, actor=actor, details=details)
 
 
 def note_offered(studio: Studio, *, actor: Actor) -> None:
-    """Puts down that `actor` is offered names while typing: a look at the list of people, not one for each letter."""
+    """Record that names are suggested to `actor` while typing: one event, not one for each letter."""
     since = timezone.now() - TYPING
     looks = entries().filter(action=PEOPLE_LISTED, actor_id=actor.id, occurred_at__gt=since)
     if not looks.exists():

@@ -8,10 +8,9 @@ from control_plane.tenancy.models import Membership, Studio
 
 
 class StudioRequest(HttpRequest):
-    """A request inside the studio's scope, of a member or of a platform operator; made by `identity.middleware.StudioScope`.
+    """A request of a member or a platform operator inside the studio's scope, made by `identity.middleware.StudioScope`.
 
-    `membership` is for showing what somebody is; what they may do is `access`'s to say. None: an operator, who is here
-    by `break_glass` alone.
+    `membership` is for display; only `access` decides. None: an operator, whose access is `break_glass`.
     """
 
     studio: Studio

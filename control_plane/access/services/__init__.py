@@ -1,4 +1,4 @@
-"""Writes of access. Each requires access, changes, and records, in one transaction of the studio's scope."""
+"""Writes of access. Each requires access, makes the change and writes the audit event in one transaction."""
 
 from control_plane.access.services.break_glass import close_break_glass, open_break_glass
 from control_plane.access.services.grants import deny_right, give_right, take_back, take_right

@@ -1,4 +1,4 @@
-"""Writes of break-glass: a platform operator lets themselves into one studio, for a reason, an end and all to see."""
+"""Writes of break-glass access: temporary access of a platform operator to one studio, visible to its admins."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -40,15 +40,15 @@ def open_break_glass(
     *,
     actor: Actor,
 ) -> BreakGlass:
-    """Lets an operator into a studio for exactly `actions`, for `hours` (above 0, at most `MOST_HOURS`).
+    """Opens break-glass access with exactly the permissions `actions`, for `hours` (above 0, at most `MOST_HOURS`).
 
-    Both chains have an entry, and every admin of the studio gets a mail.
+    Writes an event to the audit logs of the studio and the platform, and mails every admin of the studio.
 
     Raises:
-        NotFound: `operator` is no platform operator, or somebody else asks.
-        Forbidden: the operator's account lacks the second factor that the studio or the platform asks for.
-        BadRequest: no such actions, hours or reason.
-        TooManyRequests: it was opened too often within an hour.
+        NotFound: `operator` is no platform operator, or is not `actor`.
+        Forbidden: the operator's account lacks the second factor that the studio or the platform requires.
+        BadRequest: the permissions, hours or reason are invalid.
+        TooManyRequests: the rate limit of break-glass access is exceeded.
     """
     wanted = frozenset(StudioPermission.named(action) for action in actions)
     reason = " ".join(reason.split())

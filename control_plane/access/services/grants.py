@@ -1,4 +1,4 @@
-"""Writes of rights on single things: given, denied, taken back."""
+"""Writes of grants and denials on single objects."""
 
 from datetime import datetime
 
@@ -32,16 +32,18 @@ def give_right(
     until: datetime | None = None,
     reason: str = "",
 ) -> ObjectRight:
-    """Gives a member a right on one class, room or the studio, beside the role's, until `until` (None: no end).
+    """Grants a member a permission on one class, room or the studio, in addition to the role's.
 
-    Given again, the new end and reason replace the old. What the right is no use without comes with it
-    (`roles.granting`).
+    The grant includes the permissions that this one needs (`roles.granting`). A second call replaces the end and the reason.
+
+    Args:
+        until: the first instant at which the grant has no effect; None: no end.
 
     Raises:
-        BadRequest: this cannot be given on such a thing, not to a member of this role, or `until` is over.
-        NotFound: the person is no member of the thing's studio; or `actor` is a stranger.
+        BadRequest: the permission is not grantable on this kind of object or to this role, or `until` is in the past.
+        NotFound: the person is no member of the object's studio, or `actor` has no access to it.
         Forbidden: `actor` may not manage people.
-        TooManyRequests: too many were given within an hour.
+        TooManyRequests: the rate limit of grants is exceeded.
     """
     return _put(Effect.ALLOW, user, action, obj, actor=actor, until=until, reason=reason)
 
@@ -55,7 +57,7 @@ def deny_right(
     until: datetime | None = None,
     reason: str = "",
 ) -> ObjectRight:
-    """Denies a member an action on one thing and what belongs to it, whatever the role or a right says.
+    """Denies a member a permission on one object and all that it contains. A denial overrides roles and grants.
 
     Raises:
         BadRequest, NotFound, Forbidden, TooManyRequests: as `give_right`.
@@ -66,7 +68,7 @@ def deny_right(
 def take_right(
     user: User, action: StudioPermission, obj: Model, *, actor: Actor, effect: Effect = Effect.ALLOW
 ) -> None:
-    """Takes a right on one thing back, or (`effect`) lifts a denial; where there is none, all is well.
+    """Revokes a grant on one object, or (`effect`) removes a denial; idempotent.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage people.
@@ -84,7 +86,7 @@ def take_right(
 
 
 def take_back(right: ObjectRight, *, actor: Actor) -> None:
-    """Takes back one right or denial that a page lists; where it is gone already, all is well.
+    """Revokes one grant or denial that a page lists; idempotent.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage people.

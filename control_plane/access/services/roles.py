@@ -1,4 +1,4 @@
-"""Writes of the role table: what each role allows in one studio."""
+"""Writes of the table of roles: the permissions of each role in one studio."""
 
 from collections.abc import Iterable
 
@@ -23,15 +23,15 @@ def set_role_actions(
     """Replaces the permissions of a role in the studio; returns them.
 
     Raises:
-        BadRequest: beyond the role's limit, below its floor, or of no use; each by name.
-        NotFound, Forbidden: `actor` may not manage policy, or is a key that does not lend what the role would gain.
+        BadRequest: beyond the role's limit, below its floor, or without a permission that another needs; each is named.
+        NotFound, Forbidden: `actor` may not manage policy, or is a key without a permission that the role would gain.
     """
     wanted = frozenset(StudioPermission.named(action) for action in actions)
     return _set(studio, Role(role), wanted, list(wanted), actor)
 
 
 def reset_role(studio: Studio, role: Role, *, actor: Actor) -> frozenset[StudioPermission]:
-    """Lets a role allow again what it comes with; returns that.
+    """Resets a role to its default permissions; returns them.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage policy.
@@ -54,7 +54,7 @@ def _set(
         access.require(actor, MANAGE_POLICY, studio)
         row: RoleActions | None = RoleActions.objects.filter(role=role).first()
         before = effective(role, row.actions if row else None)
-        # Else a key that lends no more than the table of roles would have anything done by whoever has the role.
+        # A key that may change roles must not give one more than it has itself.
         access.require_lent(actor, [action for action in StudioPermission.all() if action in wanted - before])
         if chosen is None:
             RoleActions.objects.filter(role=role).delete()
