@@ -33,9 +33,9 @@ def test_every_command_has_help_by_its_short_and_its_long_name(path: tuple[str, 
 
 
 def test_the_program_says_what_it_is() -> None:
-    told = " ".join(CliRunner().invoke(app, ["-h"]).output.split())
-    assert "Run and manage a 3Dance control plane." in told
-    assert "agents in the studios record classes" in told
+    output = " ".join(CliRunner().invoke(app, ["-h"]).output.split())
+    assert "Run and manage a 3Dance control plane." in output
+    assert "agents in the studios record classes" in output
 
 
 def test_the_version_is_told_by_option_and_by_command() -> None:
@@ -46,9 +46,9 @@ def test_the_version_is_told_by_option_and_by_command() -> None:
 
 @pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
 def test_help_is_plain_text_and_its_list_of_commands_is_not_cut_off(path: tuple[str, ...]) -> None:
-    told = CliRunner().invoke(app, [*path, "-h"], terminal_width=80).output
-    assert not set(told) & set("╭╮╰╯│─\x1b")
-    assert "..." not in told.partition("Commands:")[2]
+    output = CliRunner().invoke(app, [*path, "-h"], terminal_width=80).output
+    assert not set(output) & set("╭╮╰╯│─\x1b")
+    assert "..." not in output.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_links_and_accounts_are_handed_to_their_commands(
 
 
 def test_findings_of_the_doctor_go_to_standard_output(tmp_path: Path) -> None:
-    told = command("doctor", "--state", str(tmp_path / "state"))
-    assert told.returncode == 0, told.stderr
-    assert "is not made yet" in told.stdout
-    assert "threedance up --state" in told.stdout
-    assert told.stderr == ""
+    output = command("doctor", "--state", str(tmp_path / "state"))
+    assert output.returncode == 0, output.stderr
+    assert "is not made yet" in output.stdout
+    assert "threedance up --state" in output.stdout
+    assert output.stderr == ""
 
 
 def test_an_exported_audit_log_is_verified_by_the_program_of_the_audit_app(tmp_path: Path) -> None:

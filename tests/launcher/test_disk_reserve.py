@@ -40,8 +40,8 @@ def test_the_reserve_has_its_size_from_the_disk_and_its_blocks_are_taken(
 ) -> None:
     reserve = DiskReserve(tmp_path, Disk(total_bytes).space_of)
     reserve.tick()
-    told = reserve.path.stat()
-    assert (told.st_size, told.st_blocks * 512 >= told.st_size) == (reserve_bytes, True)
+    facts = reserve.path.stat()
+    assert (facts.st_size, facts.st_blocks * 512 >= facts.st_size) == (reserve_bytes, True)
 
 
 def test_the_reserve_goes_when_the_disk_is_full_and_is_made_again_only_when_space_is_plenty(

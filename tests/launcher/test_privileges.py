@@ -161,8 +161,8 @@ def entered(state: Path, *before: str, **variables: str) -> dict[str, Any]:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 @pytest.fixture
@@ -178,19 +178,19 @@ def state(folder: Path, somebody: UnixAccount) -> Path:
 def test_a_process_of_roots_becomes_the_owner_of_the_folder_for_good(
     state: Path, somebody: UnixAccount
 ) -> None:
-    told = entered(state, XDG_STATE_HOME="/nowhere")
-    assert (told["uids"], told["gids"]) == ([somebody.uid] * 3, [somebody.gid] * 3)
-    assert not {0, SOME_GROUP} & set(told["groups"])
-    assert (told["root_again"], told["no_new_privileges"]) == (False, 1)
-    assert told["bond"] > 0, "it no longer ends with the one who started it"
-    assert told["environment"] == {"HOME": str(state), "USER": somebody.name}
+    report = entered(state, XDG_STATE_HOME="/nowhere")
+    assert (report["uids"], report["gids"]) == ([somebody.uid] * 3, [somebody.gid] * 3)
+    assert not {0, SOME_GROUP} & set(report["groups"])
+    assert (report["root_again"], report["no_new_privileges"]) == (False, 1)
+    assert report["bond"] > 0, "it no longer ends with the one who started it"
+    assert report["environment"] == {"HOME": str(state), "USER": somebody.name}
 
 
 @only_root
 def test_the_owner_may_be_anybody_also_somebody_without_a_name(state: Path) -> None:
     os.chown(state, 64999, 64998)
-    told = entered(state)
-    assert (told["uids"], told["groups"]) == ([64999] * 3, [64998])
+    report = entered(state)
+    assert (report["uids"], report["groups"]) == ([64999] * 3, [64998])
 
 
 @only_root
@@ -223,13 +223,13 @@ def closed_program(folder: Path) -> Path:
 def test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_else_of_the_folder(
     state: Path, closed_program: Path
 ) -> None:
-    told = entered(state, PYTHONPATH=str(closed_program))
-    if "refused" in told:
-        pytest.skip(f"only root outside of a container may mount: {told['refused']}")
-    assert told["package"] == str(closed_program / "launcher")
-    assert told["source"]
-    assert told["beside"] == ["control_plane", "launcher", "shared"]
-    assert told["above"] is None, "a folder that anybody can list"
+    report = entered(state, PYTHONPATH=str(closed_program))
+    if "refused" in report:
+        pytest.skip(f"only root outside of a container may mount: {report['refused']}")
+    assert report["package"] == str(closed_program / "launcher")
+    assert report["source"]
+    assert report["beside"] == ["control_plane", "launcher", "shared"]
+    assert report["above"] is None, "a folder that anybody can list"
     assert stat.S_IMODE(closed_program.parent.stat().st_mode) == 0o700
     assert {path.name for path in closed_program.parent.iterdir()} == {"checkout", "secret"}
 
@@ -241,17 +241,17 @@ def test_a_program_in_a_closed_folder_is_opened_for_this_process_and_nothing_els
 def test_where_nothing_can_be_mounted_the_error_names_the_folder_and_two_ways_out(
     state: Path, closed_program: Path
 ) -> None:
-    told = entered(state, "setpriv", "--bounding-set=-sys_admin", PYTHONPATH=str(closed_program))
-    assert "cannot run it from" in told["refused"]
-    assert "/opt/threedance" in told["hint"]
-    assert "chmod o+x" in told["hint"]
+    report = entered(state, "setpriv", "--bounding-set=-sys_admin", PYTHONPATH=str(closed_program))
+    assert "cannot run it from" in report["refused"]
+    assert "/opt/threedance" in report["hint"]
+    assert "chmod o+x" in report["hint"]
 
 
 @only_root
 def test_a_program_whose_files_are_closed_is_refused(state: Path, closed_program: Path) -> None:
     (closed_program / "launcher" / "mount_namespace.py").chmod(0o600)
-    told = entered(state, PYTHONPATH=str(closed_program))
-    assert "mount_namespace.py" in told["refused"]
+    report = entered(state, PYTHONPATH=str(closed_program))
+    assert "mount_namespace.py" in report["refused"]
 
 
 @pytest.fixture

@@ -61,10 +61,10 @@ def test_the_unit_runs_what_there_is_as_the_account_that_root_would_make() -> No
 def test_the_processes_of_a_service_do_not_speak_to_its_manager(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         monkeypatch.setenv(name, "1")
-    told = control_plane_environment(
+    environment = control_plane_environment(
         Path("/state"), ServiceUrls("postgresql://a@/d", "postgresql://o@/d", "unix:///v", "")
     )
-    assert not {name for name in told if name.startswith(("NOTIFY_", "WATCHDOG_"))}
+    assert not {name for name in environment if name.startswith(("NOTIFY_", "WATCHDOG_"))}
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def test_the_manager_is_told_when_it_is_ready_that_it_lives_and_when_it_stops(fo
         manager.bind(str(address))
         address.chmod(0o777)
         manager.settimeout(180)
-        told = {**clean_environment(), "NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "120000000"}
+        environment = {**clean_environment(), "NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "120000000"}
         log = (folder / "log").open("wb")
         up = subprocess.Popen(
             [*PROGRAM, "up", "--state", str(folder / "state"), "--port", "0"],
-            env=told,
+            env=environment,
             stdout=log,
             stderr=log,
         )

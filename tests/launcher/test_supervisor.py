@@ -230,15 +230,15 @@ def test_a_silence_that_has_its_reason_elsewhere_costs_nothing(
 
 
 def test_what_a_killed_process_started_is_killed_with_it_also_in_a_group_of_its_own(tmp_path: Path) -> None:
-    told = tmp_path / "inner"
+    pid_file = tmp_path / "inner"
     code = (
         "import pathlib, subprocess, time; inner = subprocess.Popen(['sleep', '60'], start_new_session=True);"
-        f"part = pathlib.Path({str(told) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(told)!r});"
+        f"part = pathlib.Path({str(pid_file) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(pid_file)!r});"
         "time.sleep(60)"
     )
     outer = subprocess.Popen([sys.executable, "-c", code])
-    until(told.is_file)
-    inner = int(told.read_text())
+    until(pid_file.is_file)
+    inner = int(pid_file.read_text())
     os.kill(inner, signal.SIGSTOP)
     kill_tree(outer.pid)
     outer.wait()
@@ -249,24 +249,24 @@ def test_a_child_that_ignores_the_request_to_stop_is_ended_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.3)
-    told = tmp_path / "grandchild"
+    pid_file = tmp_path / "grandchild"
     supervised = supervise(
         tmp_path,
         "import pathlib, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "inner = subprocess.Popen(['sleep', '60']);"
-        f"part = pathlib.Path({str(told) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(told)!r});"
+        f"part = pathlib.Path({str(pid_file) + '.part'!r}); part.write_text(str(inner.pid)); part.rename({str(pid_file)!r});"
         "time.sleep(60)",
     )
     supervised.start()
-    until(told.is_file)
-    outer, inner = pid_of(supervised), int(told.read_text())
+    until(pid_file.is_file)
+    outer, inner = pid_of(supervised), int(pid_file.read_text())
     supervised.stop()
     assert not alive(outer)
     until(lambda: not alive(inner))
 
 
 def test_a_supervisor_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     program = (
         "import os, pathlib, sys, time\n"
         "from launcher.child_process import ChildProcess\n"
@@ -275,10 +275,10 @@ def test_a_supervisor_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> N
         "part = pathlib.Path(sys.argv[1] + '.part'); part.write_text(str(child.process.pid)); part.rename(sys.argv[1])\n"
         "time.sleep(60)\n"
     )
-    supervisor = subprocess.Popen([sys.executable, "-c", program, str(told)])
+    supervisor = subprocess.Popen([sys.executable, "-c", program, str(pid_file)])
     try:
-        until(told.is_file)
-        pid = int(told.read_text())
+        until(pid_file.is_file)
+        pid = int(pid_file.read_text())
         assert alive(pid)
     finally:
         supervisor.kill()

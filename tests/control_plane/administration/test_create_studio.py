@@ -26,12 +26,12 @@ def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
         stdout=out,
         stderr=words,
     )
-    told = words.getvalue()
-    assert f"Created the studio Left Foot, with its keys: {settings.PUBLIC_URL}/studio/left-foot/" in told
-    assert "Its first admin is owner@example.org (a new account)." in told
-    assert "Next: open the link below" in told
-    assert "once, within 15 min" in told
-    assert "threedance sign-in-link owner@example.org" in told
+    printed = words.getvalue()
+    assert f"Created the studio Left Foot, with its keys: {settings.PUBLIC_URL}/studio/left-foot/" in printed
+    assert "Its first admin is owner@example.org (a new account)." in printed
+    assert "Next: open the link below" in printed
+    assert "once, within 15 min" in printed
+    assert "threedance sign-in-link owner@example.org" in printed
     owner = use_signin_link(parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0])
     assert owner is not None
     assert owner.email == "owner@example.org"

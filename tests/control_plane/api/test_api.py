@@ -57,7 +57,7 @@ def program(secret: str, studio: Studio) -> Ask:
         answer: Any = client.generic(
             method, f"/api/v1/studios/{studio.slug}/{path}", text, "application/json"
         )
-        answer.told = answer.json() if answer.content else None
+        answer.body = answer.json() if answer.content else None
         return answer
 
     return ask
@@ -75,11 +75,11 @@ def acts(cast: Cast, act: AuditEvent) -> list[Entry]:
 
 
 def test_a_program_lists_and_changes_people(cast: Cast, ask: Ask) -> None:
-    found = ask("GET", "members/?q=ivan").told
+    found = ask("GET", "members/?q=ivan").body
     assert [item["role"] for item in found["items"]] == ["instructor"]
     member = f"members/{found['items'][0]['id']}/"
-    assert ask("PATCH", member, {"role": "viewer"}).told["role"] == "viewer"
-    can = {item["action"]: item for item in ask("GET", member).told["can"]}
+    assert ask("PATCH", member, {"role": "viewer"}).body["role"] == "viewer"
+    can = {item["action"]: item for item in ask("GET", member).body["can"]}
     assert not can["record"]["allowed"]
     assert "Viewer" in can["record"]["words"]
     assert ask("DELETE", member).status_code == 204
@@ -92,19 +92,19 @@ def test_a_program_lists_and_changes_people(cast: Cast, ask: Ask) -> None:
 
 
 def test_the_role_table_is_read_changed_and_reset(cast: Cast, ask: Ask) -> None:
-    table = {row["role"]: row for row in ask("GET", "roles/").told["roles"]}
+    table = {row["role"]: row for row in ask("GET", "roles/").body["roles"]}
     assert set(table["guardian"]["limit"]) == set(LIMITS[Role.GUARDIAN])
-    assert ask("PUT", "roles/viewer/", {"actions": ["view_studio", "view_class"]}).told["changed"]
+    assert ask("PUT", "roles/viewer/", {"actions": ["view_studio", "view_class"]}).body["changed"]
     with studio_scope(cast.studio.id):
         assert not access.can(cast.vera.actor, REPLAY, cast.studio)
     too_much = ask("PUT", "roles/viewer/", {"actions": ["view_studio", "manage_people"]})
     assert too_much.status_code == 400
-    assert "Manage people" in too_much.told["detail"]
-    assert not ask("DELETE", "roles/viewer/").told["changed"]
+    assert "Manage people" in too_much.body["detail"]
+    assert not ask("DELETE", "roles/viewer/").body["changed"]
     assert ask("PUT", "roles/emperor/", {"actions": []}).status_code == 404
     refused = ask("GET", "roles/viewer/")
     assert (refused.status_code, refused["Allow"]) == (405, "PUT, DELETE, OPTIONS")
-    assert refused.told["title"] == "This address does not allow this method"
+    assert refused.body["title"] == "This address does not allow this method"
     nowhere = ask("GET", "emperors/")
     assert (nowhere.status_code, nowhere["Content-Type"]) == (404, "application/problem+json")
 
@@ -121,13 +121,13 @@ def test_rights_are_given_explained_and_taken_back(cast: Cast, ask: Ask) -> None
     }
     given = ask("POST", "rights/", right)
     assert given.status_code == 201
-    assert given.told["thing"] == "room", "as it is called when it is asked for"
-    who = ask("GET", f"who-can/?thing=room&thing_id={room.id}&action=record").told["items"]
+    assert given.body["thing"] == "room", "as it is called when it is asked for"
+    who = ask("GET", f"who-can/?thing=room&thing_id={room.id}&action=record").body["items"]
     vera = next(item for item in who if item["user_id"] == str(cast.vera.id))
     assert vera["allowed"]
     assert vera["why"] == "grant"
-    assert ask("DELETE", f"rights/{given.told['id']}/").status_code == 204
-    assert ask("GET", f"rights/?user_id={cast.vera.id}").told["count"] == 0
+    assert ask("DELETE", f"rights/{given.body['id']}/").status_code == 204
+    assert ask("GET", f"rights/?user_id={cast.vera.id}").body["count"] == 0
     stranger = ask("POST", "rights/", {"user_id": str(cast.sam.id), "action": "record", "thing": "studio"})
     assert stranger.status_code == 404
 
@@ -136,40 +136,40 @@ def test_an_invitation_is_made_shown_once_and_taken_back(ask: Ask, settings: Any
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     made = ask("POST", "invitations/", {"email": "new@example.org", "role": "viewer"})
     assert made.status_code == 201
-    assert made.told["link"].startswith("http")
-    (listed,) = ask("GET", "invitations/").told["items"]
+    assert made.body["link"].startswith("http")
+    (listed,) = ask("GET", "invitations/").body["items"]
     assert "link" not in listed
     assert ask("DELETE", f"invitations/{listed['id']}/").status_code == 204
-    assert ask("GET", "invitations/").told["items"][0]["revoked_at"]
+    assert ask("GET", "invitations/").body["items"][0]["revoked_at"]
 
 
 def test_dancers_and_who_answers_for_them(cast: Cast, ask: Ask) -> None:
     added = ask("POST", "dancers/", {"name": "Dora", "birth_year": 2015, "protected": True})
     assert added.status_code == 201
-    dancer = f"dancers/{added.told['id']}/"
-    assert ask("PATCH", dancer, {"note": "left knee"}).told["note"] == "left knee"
+    dancer = f"dancers/{added.body['id']}/"
+    assert ask("PATCH", dancer, {"note": "left knee"}).body["note"] == "left knee"
     tied = ask("POST", f"{dancer}guardianships/", {"user_id": str(cast.gita.id)})
     assert tied.status_code == 201
-    assert ask("DELETE", f"guardianships/{tied.told['id']}/").status_code == 204
-    assert ask("GET", dancer).told["guardianships"][0]["ended_at"]
-    assert ask("GET", "dancers/").told["count"] == 1
+    assert ask("DELETE", f"guardianships/{tied.body['id']}/").status_code == 204
+    assert ask("GET", dancer).body["guardianships"][0]["ended_at"]
+    assert ask("GET", "dancers/").body["count"] == 1
     assert acts(cast, DANCER_OPENED)
 
 
 def test_sign_in_rules_keys_usage_and_the_log(cast: Cast, ask: Ask) -> None:
-    assert ask("PATCH", "sign-in/", {"session_hours": 12}).told["session_hours"] == 12
+    assert ask("PATCH", "sign-in/", {"session_hours": 12}).body["session_hours"] == 12
     assert ask("PATCH", "sign-in/", {"provider_only": True}).status_code == 400
     assert ask("POST", "keys/").status_code == 201
-    keys = ask("GET", "keys/").told["items"]
+    keys = ask("GET", "keys/").body["items"]
     assert [bool(item["retired_at"]) for item in keys] == [False, True]
-    assert {item["limit"] for item in ask("GET", "usage/").told["items"]} >= {"members", "storage_bytes"}
-    page = ask("GET", "log/?action=studio.key_made").told
+    assert {item["limit"] for item in ask("GET", "usage/").body["items"]} >= {"members", "storage_bytes"}
+    page = ask("GET", "log/?action=studio.key_made").body
     assert {item["action"] for item in page["items"]} == {"studio.key_made"}
     assert len(page["items"]) == 2
     assert acts(cast, AUDIT_READ)
     assert ask("GET", "log/?action=nonsense").status_code == 400
     assert ask("GET", "log/?before=nonsense").status_code == 400
-    newest = ask("GET", "log/?limit=1").told
+    newest = ask("GET", "log/?limit=1").body
     assert len(newest["items"]) == 1
     assert ask("GET", f"log/?{urlencode({'limit': 1, 'before': newest['older']})}").status_code == 200
     for limit in ("0", "x"):
@@ -178,10 +178,10 @@ def test_sign_in_rules_keys_usage_and_the_log(cast: Cast, ask: Ask) -> None:
 
 
 def test_the_studio_itself_is_shown_and_renamed(cast: Cast, ask: Ask) -> None:
-    assert ask("GET", "").told["slug"] == cast.studio.slug
-    assert ask("PATCH", "", {"name": "New name"}).told["name"] == "New name"
+    assert ask("GET", "").body["slug"] == cast.studio.slug
+    assert ask("PATCH", "", {"name": "New name"}).body["name"] == "New name"
     assert ask("PATCH", "", {"time_zone": "Mars/Olympus"}).status_code == 400
-    assert ask("GET", "classes/").told["count"] == 0
+    assert ask("GET", "classes/").body["count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_the_studio_itself_is_shown_and_renamed(cast: Cast, ask: Ask) -> None:
     ],
 )
 def test_bad_input_is_named_and_changes_nothing(ask: Ask, body: object, named: str) -> None:
-    found = ask("GET", "members/?q=ivan").told["items"][0]
+    found = ask("GET", "members/?q=ivan").body["items"][0]
     answer = ask("PATCH", f"members/{found['id']}/", body)
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
-    assert named in answer.told["detail"]
+    assert named in answer.body["detail"]
     assert ask("GET", "members/?limit=x").status_code == 400
 
 
@@ -208,12 +208,12 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
     for path in ("members/", "roles/", "log/", "keys/", "dancers/", "sign-in/"):
         answer = ask("GET", path)
         assert answer.status_code == 403, path
-        assert "key does not lend" in answer.told["detail"]
-        assert (answer.told["code"], answer.told["title"]) == (
+        assert "key does not lend" in answer.body["detail"]
+        assert (answer.body["code"], answer.body["title"]) == (
             "key_not_enough",
             "The API key does not include this permission",
         )
-    assert "“Manage people” (manage_people)" in ask("GET", "members/").told["detail"]
+    assert "“Manage people” (manage_people)" in ask("GET", "members/").body["detail"]
 
 
 def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask: Ask) -> None:
@@ -221,7 +221,7 @@ def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask:
     services.change_role(cast.membership(cast.alice), Role.PARTNER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 200
     beyond = ask("GET", "members/")
-    assert (beyond.status_code, beyond.told["code"]) == (403, "forbidden")
+    assert (beyond.status_code, beyond.body["code"]) == (403, "forbidden")
     services.change_role(cast.membership(cast.alice), Role.VIEWER, actor=cast.sam.actor)
     assert ask("GET", "").status_code == 403
     services.remove_member(cast.membership(cast.alice), actor=cast.sam.actor)
@@ -231,7 +231,7 @@ def test_a_key_lends_no_more_than_its_person_may_at_that_moment(cast: Cast, ask:
 
 
 def test_a_key_ends(cast: Cast, ask: Ask) -> None:
-    (key,) = ask("GET", "api-keys/").told["items"]
+    (key,) = ask("GET", "api-keys/").body["items"]
     assert "secret" not in key
     assert ask("DELETE", f"api-keys/{key['id']}/").status_code == 204
     gone = ask("GET", "")
@@ -330,8 +330,8 @@ def test_a_membership_with_an_end_becomes_an_admins_in_one_call(cast: Cast, ask:
     soon = (timezone.now() + WEEK).isoformat()
     assert ask("PATCH", path, {"ends_at": soon}).status_code == 200
     assert ask("PATCH", path, {"role": "admin"}).status_code == 409
-    assert ask("PATCH", path, {"role": "admin", "ends_at": None}).told["role"] == "admin"
-    assert ask("PATCH", path, {"role": "viewer", "ends_at": soon}).told["ends_at"]
+    assert ask("PATCH", path, {"role": "admin", "ends_at": None}).body["role"] == "admin"
+    assert ask("PATCH", path, {"role": "viewer", "ends_at": soon}).body["ends_at"]
 
 
 @pytest.mark.parametrize(
@@ -353,18 +353,18 @@ def test_who_is_shown_people_is_on_record(cast: Cast, ask: Ask, path: str, act: 
 
 def test_who_can_goes_on_where_a_page_ends(cast: Cast, ask: Ask) -> None:
     asked = "who-can/?thing=studio&action=replay"
-    everybody = ask("GET", asked).told["items"]
+    everybody = ask("GET", asked).body["items"]
     assert len(everybody) == 5
-    first, rest = ask("GET", f"{asked}&limit=2").told["items"], ask("GET", f"{asked}&offset=2").told
+    first, rest = ask("GET", f"{asked}&limit=2").body["items"], ask("GET", f"{asked}&offset=2").body
     assert [*first, *rest["items"]] == everybody
     assert rest["offset"] == 2
     assert ask("GET", f"{asked}&limit=x").status_code == 400
 
 
 def test_who_answers_for_a_dancer_is_shown_to_those_who_decide_it(cast: Cast, ask: Ask) -> None:
-    dancer = ask("POST", "dancers/", {"name": "Dora"}).told["id"]
+    dancer = ask("POST", "dancers/", {"name": "Dora"}).body["id"]
     ask("POST", f"dancers/{dancer}/guardianships/", {"user_id": str(cast.gita.id)})
-    assert ask("GET", f"dancers/{dancer}/").told["guardianships"]
+    assert ask("GET", f"dancers/{dancer}/").body["guardianships"]
     client = Client()
     client.force_login(cast.ivan)
     seen = client.get(f"/api/v1/studios/{cast.studio.slug}/dancers/{dancer}/").json()
@@ -386,7 +386,7 @@ def test_a_program_that_calls_too_often_is_told_when_to_come_back(cast: Cast, as
     answers = [ask("GET", "members/") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[3]["Retry-After"]) <= 20
-    assert "3 requests a minute" in answers[3].told["detail"]
+    assert "3 requests a minute" in answers[3].body["detail"]
     assert answers[3]["Cache-Control"] == "no-store"
     elsewhere = program(key_for(other.studio, other.alice), other.studio)
     assert elsewhere("GET", "members/").status_code == 200, "one studio's calls hold no other back"

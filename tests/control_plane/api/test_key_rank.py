@@ -28,7 +28,7 @@ def narrow(cast: Cast) -> Ask:
 
 
 def refusal(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.told["code"]
+    return answer.status_code, answer.body["code"]
 
 
 def open_keys(cast: Cast) -> int:
@@ -78,7 +78,7 @@ def test_a_key_adds_nothing_to_a_role_that_it_does_not_lend(cast: Cast) -> None:
 def test_a_key_sees_and_ends_itself_alone(cast: Cast) -> None:
     secrets = [key_for(cast.studio, cast.alice, [VIEW_CLASS]) for _ in range(3)]
     ask = program(secrets[0], cast.studio)
-    (own,) = ask("GET", "api-keys/").told["items"]
+    (own,) = ask("GET", "api-keys/").body["items"]
     with studio_scope(cast.studio.id):
         others = list(ApiKey.objects.exclude(pk=own["id"]).values_list("pk", flat=True))
     for key_id in others:
@@ -92,7 +92,7 @@ def test_a_key_sees_and_ends_itself_alone(cast: Cast) -> None:
 def test_a_key_that_lends_to_manage_the_studio_ends_others(cast: Cast) -> None:
     key_for(cast.studio, cast.alice, [VIEW_CLASS])
     ask = program(key_for(cast.studio, cast.alice, [MANAGE_STUDIO]), cast.studio)
-    found = ask("GET", "api-keys/").told["items"]
+    found = ask("GET", "api-keys/").body["items"]
     assert len(found) == 2
     for item in sorted(found, key=lambda item: "manage_studio" in item["actions"]):
         assert ask("DELETE", f"api-keys/{item['id']}/").status_code == 204

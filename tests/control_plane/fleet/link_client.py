@@ -39,11 +39,11 @@ async def linked(
         headers["X-Forwarded-For"] = forwarded_for
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     async with connect(url, additional_headers=headers, compression=None) as socket:
-        await say(socket, Hello(protocol=protocol, agent_version="0.1.0", reported=reported))
+        await send_message(socket, Hello(protocol=protocol, agent_version="0.1.0", reported=reported))
         yield socket
 
 
-async def aside(call: Callable[..., T], *args: Any) -> T:
+async def in_thread(call: Callable[..., T], *args: Any) -> T:
     """Runs what touches the database in a thread that leaves no connection behind."""
 
     def run() -> T:
@@ -55,11 +55,11 @@ async def aside(call: Callable[..., T], *args: Any) -> T:
     return await asyncio.to_thread(run)
 
 
-async def say(socket: ClientConnection, message: FromAgent) -> None:
+async def send_message(socket: ClientConnection, message: FromAgent) -> None:
     await socket.send(encode(message).decode())
 
 
-async def hear(socket: ClientConnection, within_s: float = PATIENCE_S) -> Any:
+async def receive_message(socket: ClientConnection, within_s: float = PATIENCE_S) -> Any:
     async with asyncio.timeout(within_s):
         return decode(await socket.recv(), cast(type[Any], ToAgent))
 
@@ -84,7 +84,7 @@ def read(cast: Cast, agent: Agent) -> Agent:
 async def eventually(cast: Cast, agent: Agent, is_so: Any) -> Agent:
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        row = await aside(read, cast, agent)
+        row = await in_thread(read, cast, agent)
         if is_so(row):
             return row
         assert time.monotonic() < deadline, "it did not become so"

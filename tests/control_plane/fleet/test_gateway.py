@@ -32,7 +32,15 @@ from shared.protocol.messages import (
 from shared.protocol.status import ConfigStatus, Reported
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import make_room, pair_agent
-from tests.control_plane.fleet.link_client import aside, client_at, eventually, hear, linked, say, status
+from tests.control_plane.fleet.link_client import (
+    client_at,
+    eventually,
+    in_thread,
+    linked,
+    receive_message,
+    send_message,
+    status,
+)
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
@@ -47,16 +55,16 @@ def add_camera(cast: Cast, room: Room, agent: Agent, name: str) -> Camera:
 async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_change(
     committed: Cast, address: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
-    room = await aside(make_room, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
+    room = await in_thread(make_room, committed)
     async with linked(agent_client, address) as socket:
-        assert isinstance(welcome := await hear(socket), Welcome)
+        assert isinstance(welcome := await receive_message(socket), Welcome)
         assert abs(welcome.server_time_at.timestamp() - time.time()) < 5
-        first = await hear(socket)
+        first = await receive_message(socket)
         assert isinstance(first, Desired)
         assert first.config.body.cameras == ()
-        await aside(add_camera, committed, room, agent, "left wall")
-        second = await hear(socket)
+        await in_thread(add_camera, committed, room, agent, "left wall")
+        second = await receive_message(socket)
         assert second.config.version == first.config.version + 1
         assert [camera.name for camera in second.config.body.cameras] == ["left wall"]
 
@@ -64,30 +72,30 @@ async def test_it_greets_with_its_time_and_pushes_the_configuration_and_each_cha
 async def test_what_the_agent_has_already_is_not_pushed_and_its_reports_are_written_down(
     committed: Cast, address: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     agent_client.address = address
-    config = decode((await aside(agent_client.call, "GET", "config")).content, AgentConfig)
+    config = decode((await in_thread(agent_client.call, "GET", "config")).content, AgentConfig)
     reported = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
     async with linked(agent_client, address, reported) as socket:
-        assert isinstance(await hear(socket), Welcome)
-        await say(socket, Heartbeat(status=status()))
+        assert isinstance(await receive_message(socket), Welcome)
+        await send_message(socket, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
         assert row.reported.version == config.version
         assert row.state == AgentState.ACTIVE
         assert row.link_id is not None
         assert row.is_online
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.3)
+            await receive_message(socket, within_s=0.3)
     await eventually(committed, agent, lambda row: row.link_id is None)
 
 
 async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_when_it_is_back(
     committed: Cast, address: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     async with linked(agent_client, address) as socket:
-        await hear(socket)
-        await say(socket, Heartbeat(status=status()))
+        await receive_message(socket)
+        await send_message(socket, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
         assert row.is_online
         await socket.close(CLOSE_STOPPED, "stopped")
@@ -96,7 +104,7 @@ async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_whe
     assert not row.is_online
     assert fresh_status(row) is None
     async with linked(agent_client, address) as socket:
-        await hear(socket)
+        await receive_message(socket)
         row = await eventually(committed, agent, lambda row: row.is_online)
         assert row.stopped_at is None
 
@@ -105,9 +113,9 @@ async def test_an_agent_that_says_goodbye_is_stopped_at_once_and_there_again_whe
 async def test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back(
     committed: Cast, address: str, code: int
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     async with linked(agent_client, address) as socket:
-        await hear(socket)
+        await receive_message(socket)
         await socket.close(code)
     row = await eventually(committed, agent, lambda row: row.link_id is None)
     assert row.stopped_at is None
@@ -117,13 +125,13 @@ async def test_a_line_that_merely_ends_leaves_an_agent_its_time_to_come_back(
 async def test_the_goodbye_of_an_old_link_does_not_stop_an_agent_that_has_a_new_one(
     committed: Cast, address: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     async with linked(agent_client, address) as old:
-        await hear(old)
+        await receive_message(old)
         async with linked(agent_client, address) as new:
-            await hear(new)
+            await receive_message(new)
             await old.close(CLOSE_STOPPED, "stopped")
-            await say(new, Heartbeat(status=status()))
+            await send_message(new, Heartbeat(status=status()))
             row = await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
             assert row.is_online
             assert row.link_id is not None
@@ -132,40 +140,40 @@ async def test_the_goodbye_of_an_old_link_does_not_stop_an_agent_that_has_a_new_
 async def test_a_lost_announcement_is_made_up_for_and_a_doubled_one_is_harmless(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
-    room = await aside(make_room, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
+    room = await in_thread(make_room, committed)
     async with linked(agent_client, address) as socket:
-        await hear(socket)
-        first = (await hear(socket)).config
-        await say(
+        await receive_message(socket)
+        first = (await receive_message(socket)).config
+        await send_message(
             socket,
             Report(reported=Reported(version=first.version, hash=first.hash, status=ConfigStatus.APPLIED)),
         )
         await eventually(committed, agent, lambda row: row.reported.version == first.version)
         with monkeypatch.context() as lost:
             lost.setattr(announcements, "announce", lambda announcement: None)
-            await aside(add_camera, committed, room, agent, "left wall")
+            await in_thread(add_camera, committed, room, agent, "left wall")
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
+            await receive_message(socket, within_s=0.5)
 
         def sweep() -> int:
             with studio_scope(committed.studio.id):
                 return sweep_studio()
 
-        assert await aside(sweep) == 1
-        second = (await hear(socket)).config
+        assert await in_thread(sweep) == 1
+        second = (await receive_message(socket)).config
         assert second.version == first.version + 1
         again = announcements.Announcement(agent_id=agent.id, topic=announcements.Topic.CONFIG)
         for _ in range(3):
-            await aside(announcements.announce, again)
+            await in_thread(announcements.announce, again)
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
-        await say(
+            await receive_message(socket, within_s=0.5)
+        await send_message(
             socket,
             Report(reported=Reported(version=second.version, hash=second.hash, status=ConfigStatus.APPLIED)),
         )
         await eventually(committed, agent, lambda row: row.reported.version == second.version)
-        assert await aside(sweep) == 0
+        assert await in_thread(sweep) == 0
 
 
 async def test_an_agent_is_asked_for_lost_footage_at_each_link_until_it_answers(
@@ -193,56 +201,56 @@ async def test_an_agent_is_asked_for_lost_footage_at_each_link_until_it_answers(
         with studio_scope(committed.studio.id):
             return set(SegmentDamage.objects.values_list("repair", flat=True))
 
-    scene = await aside(damaged)
+    scene = await in_thread(damaged)
     config = decode(
-        (await aside(client_at(scene.agent_client, address).call, "GET", "config")).content, AgentConfig
+        (await in_thread(client_at(scene.agent_client, address).call, "GET", "config")).content, AgentConfig
     )
     known = Reported(version=config.version, hash=config.hash, status=ConfigStatus.APPLIED)
     async with linked(scene.agent_client, address, known, protocol=3) as socket:
-        assert isinstance(await hear(socket), Welcome)
-        assert await aside(ask) == 2
-        asked = await hear(socket)
+        assert isinstance(await receive_message(socket), Welcome)
+        assert await in_thread(ask) == 2
+        asked = await receive_message(socket)
         assert isinstance(asked, SendAgain)
         assert len(asked.segment_ids) == 2
-        await aside(ask)
+        await in_thread(ask)
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
+            await receive_message(socket, within_s=0.5)
     async with linked(scene.agent_client, address, known, protocol=2) as socket:
-        assert isinstance(await hear(socket), Welcome)
+        assert isinstance(await receive_message(socket), Welcome)
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
+            await receive_message(socket, within_s=0.5)
     async with linked(scene.agent_client, address, known, protocol=3) as socket:
-        assert isinstance(await hear(socket), Welcome)
-        assert await hear(socket) == asked, "asked anew at each link"
-        await say(socket, SendingAgain(coming=asked.segment_ids[:1]))
-        rest = await hear(socket)
+        assert isinstance(await receive_message(socket), Welcome)
+        assert await receive_message(socket) == asked, "asked anew at each link"
+        await send_message(socket, SendingAgain(coming=asked.segment_ids[:1]))
+        rest = await receive_message(socket)
         assert rest == SendAgain(segment_ids=asked.segment_ids[1:])
-        await say(socket, SendingAgain(gone=rest.segment_ids))
+        await send_message(socket, SendingAgain(gone=rest.segment_ids))
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
+            await receive_message(socket, within_s=0.5)
     async with linked(scene.agent_client, address, known, protocol=3) as socket:
-        assert isinstance(await hear(socket), Welcome)
+        assert isinstance(await receive_message(socket), Welcome)
         with pytest.raises(TimeoutError):
-            await hear(socket, within_s=0.5)
-    assert await aside(repairs) == {"coming", "lost"}
+            await receive_message(socket, within_s=0.5)
+    assert await in_thread(repairs) == {"coming", "lost"}
 
 
 async def test_two_agents_with_one_identity_are_noticed_and_a_reconnect_is_not(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = 1
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     async with linked(agent_client, address, forwarded_for="203.0.113.5") as first:
-        await hear(first)
+        await receive_message(first)
     async with linked(agent_client, address, forwarded_for="6.6.6.6, 203.0.113.5:4711") as first:
-        await hear(first)
-        await say(first, Heartbeat(status=status()))
+        await receive_message(first)
+        await send_message(first, Heartbeat(status=status()))
         row = await eventually(committed, agent, lambda row: row.link_id is not None)
         assert row.duplicate_at is None
         async with linked(agent_client, address, forwarded_for="[2001:db8::5]:4711") as second:
-            await hear(second)
+            await receive_message(second)
             monkeypatch.setattr(gateway, "RIVAL_GRACE_S", 0.0)
-            await say(second, Heartbeat(status=status()))
-            await say(first, Heartbeat(status=status()))
+            await send_message(second, Heartbeat(status=status()))
+            await send_message(first, Heartbeat(status=status()))
             row = await eventually(committed, agent, lambda row: row.duplicate_at is not None)
             assert row.duplicate_detail == "seen at 203.0.113.5 and at 2001:db8::5"

@@ -18,13 +18,13 @@ from shared.protocol.messages import Revoked
 from tests.control_plane.agent_client import AgentClient
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_agent
-from tests.control_plane.fleet.link_client import aside, hear, linked
+from tests.control_plane.fleet.link_client import in_thread, linked, receive_message
 
 
 async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_reason(
     committed: Cast, address: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     agent_client.address = address
 
     def revoke() -> None:
@@ -32,17 +32,17 @@ async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_re
             services.revoke_agent(agent, reason="stolen", actor=committed.alice.actor)
 
     async with linked(agent_client, address) as socket:
-        await hear(socket)
-        await hear(socket)
-        await aside(revoke)
+        await receive_message(socket)
+        await receive_message(socket)
+        await in_thread(revoke)
         began_s = time.monotonic()
-        message = await hear(socket)
+        message = await receive_message(socket)
         with pytest.raises(websockets.ConnectionClosed):
-            await hear(socket)
+            await receive_message(socket)
         assert time.monotonic() - began_s < 5
     assert isinstance(message, Revoked)
     assert revocation_of(agent_client, message.revocation)["reason"] == "stolen"
-    refused = await aside(agent_client.call, "GET", "config")
+    refused = await in_thread(agent_client.call, "GET", "config")
     assert refused.status_code == 401
     problem = decode(refused.content, Problem)
     assert problem.code is Code.AGENT_REVOKED
@@ -58,7 +58,7 @@ async def test_revocation_closes_the_socket_within_five_seconds_with_a_signed_re
 async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_is_heard(
     committed: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     monkeypatch.setattr("control_plane.fleet.subscriber.CHANNEL", "somewhere else")
     monkeypatch.setattr(gateway, "POLL_S", 600.0)
     monkeypatch.setattr(
@@ -72,16 +72,16 @@ async def test_revocation_closes_the_socket_in_time_even_where_no_announcement_i
             services.revoke_agent(agent, reason="", actor=committed.alice.actor)
 
     async with linked(agent_client, address) as socket:
-        await hear(socket)
-        await hear(socket)
-        await aside(revoke)
-        assert isinstance(await hear(socket, within_s=5), Revoked)
+        await receive_message(socket)
+        await receive_message(socket)
+        await in_thread(revoke)
+        assert isinstance(await receive_message(socket, within_s=5), Revoked)
 
 
 async def test_a_socket_without_a_good_token_is_refused_before_it_opens(
     committed: Cast, address: str
 ) -> None:
-    agent_client, _ = await aside(pair_agent, committed)
+    agent_client, _ = await in_thread(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     used = agent_client.authorization()
     async with connect(url, additional_headers={"Authorization": used}):

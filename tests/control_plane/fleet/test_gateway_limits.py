@@ -15,7 +15,15 @@ from shared.protocol.errors import Code
 from shared.protocol.messages import Fault, Heartbeat
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_agent
-from tests.control_plane.fleet.link_client import PATIENCE_S, aside, eventually, hear, linked, say, status
+from tests.control_plane.fleet.link_client import (
+    PATIENCE_S,
+    eventually,
+    in_thread,
+    linked,
+    receive_message,
+    send_message,
+    status,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +39,17 @@ from tests.control_plane.fleet.link_client import PATIENCE_S, aside, eventually,
 async def test_a_frame_that_cannot_be_used_is_answered_with_a_fault(
     committed: Cast, address: str, frame: str, named: str
 ) -> None:
-    agent_client, _ = await aside(pair_agent, committed)
+    agent_client, _ = await in_thread(pair_agent, committed)
     async with linked(agent_client, address) as socket:
-        await hear(socket)
-        await hear(socket)
+        await receive_message(socket)
+        await receive_message(socket)
         await socket.send(frame)
-        fault = await hear(socket)
+        fault = await receive_message(socket)
         assert isinstance(fault, Fault)
         assert fault.code is Code.BAD_REQUEST
         assert named in fault.detail
         with pytest.raises(websockets.ConnectionClosed):
-            await hear(socket)
+            await receive_message(socket)
 
 
 async def test_an_agent_that_floods_waits_and_others_are_heard(
@@ -59,11 +67,11 @@ async def test_an_agent_that_floods_waits_and_others_are_heard(
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(held.wait(), loop))
 
     monkeypatch.setattr(Throttle, "take", take)
-    (flooding, _), (other, agent) = [await aside(pair_agent, committed) for _ in range(2)]
+    (flooding, _), (other, agent) = [await in_thread(pair_agent, committed) for _ in range(2)]
     async with linked(flooding, address) as socket, linked(other, address) as quiet:
         for _ in range(50):
-            await say(socket, Heartbeat(status=status()))
-        await say(quiet, Heartbeat(status=status()))
+            await send_message(socket, Heartbeat(status=status()))
+        await send_message(quiet, Heartbeat(status=status()))
         await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
         assert len(taken[flooding.agent_id]) <= 4
         held.set()
@@ -71,7 +79,7 @@ async def test_an_agent_that_floods_waits_and_others_are_heard(
 
 async def test_a_large_message_counts_like_many(address: str, committed: Cast) -> None:
     taken: list[float] = []
-    agent_client, _ = await aside(pair_agent, committed)
+    agent_client, _ = await in_thread(pair_agent, committed)
 
     async def take(name: Any, amount: float) -> None:
         taken.append(amount)
@@ -79,11 +87,11 @@ async def test_a_large_message_counts_like_many(address: str, committed: Cast) -
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gateway.gateway.throttle, "take", take)
         async with linked(agent_client, address) as socket:
-            await say(socket, Heartbeat(status=replace(status(), update="x" * 600)))
+            await send_message(socket, Heartbeat(status=replace(status(), update="x" * 600)))
             await socket.send("x" * (10 * gateway.MESSAGE_BYTES))
             with contextlib.suppress(websockets.ConnectionClosed):
                 while True:
-                    await hear(socket)
+                    await receive_message(socket)
     assert [round(amount) for amount in taken] == [1, 1, 11]
 
 

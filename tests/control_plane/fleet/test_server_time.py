@@ -14,7 +14,7 @@ from shared.protocol.messages import Hello
 from shared.protocol.timing import NONCE_HEADER, TIME_HEADER, TIME_PATH, read_time
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_agent
-from tests.control_plane.fleet.link_client import NOTHING, aside, hear, say
+from tests.control_plane.fleet.link_client import NOTHING, in_thread, receive_message, send_message
 
 NONCE = "a-nonce-of-a-test"
 ASKING = {NONCE_HEADER: NONCE}
@@ -67,7 +67,7 @@ def test_an_agent_whose_clock_is_off_is_told_the_time_with_the_refusal(committed
 async def test_the_websocket_states_it_when_it_refuses_and_when_it_accepts(
     committed: Cast, address: str
 ) -> None:
-    agent_client, _ = await aside(pair_agent, committed)
+    agent_client, _ = await in_thread(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     with pytest.raises(websockets.InvalidStatus) as refused:
         await connect(url, additional_headers=ASKING)
@@ -77,8 +77,8 @@ async def test_the_websocket_states_it_when_it_refuses_and_when_it_accepts(
     ) as socket:
         assert socket.response is not None
         assert off_s(socket.response.headers.get(TIME_HEADER)) < 2
-        await say(socket, Hello(protocol=1, agent_version="0.1.0", reported=NOTHING))
-        await hear(socket)
+        await send_message(socket, Hello(protocol=1, agent_version="0.1.0", reported=NOTHING))
+        await receive_message(socket)
 
 
 async def test_the_time_is_read_after_all_the_work_and_without_asking_the_application_for_its_own_path() -> (

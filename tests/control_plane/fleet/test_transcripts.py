@@ -19,7 +19,7 @@ from control_plane.fleet.models import Agent
 from control_plane.fleet.uploads import UploadLimits, set_upload_limits
 from tests.control_plane.conftest import Cast
 from tests.control_plane.fleet.conftest import pair_agent
-from tests.control_plane.fleet.link_client import PATIENCE_S, aside
+from tests.control_plane.fleet.link_client import PATIENCE_S, in_thread
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 QUIET_S = 0.3
@@ -48,7 +48,7 @@ def hash_of(body: Any) -> str:
 async def test_an_agent_of_an_older_version_hears_only_words_that_it_knows(
     committed: Cast, address: str, name: str
 ) -> None:
-    agent_client, agent = await aside(pair_agent, committed)
+    agent_client, agent = await in_thread(pair_agent, committed)
     url = f"{address.replace('http', 'ws')}/agent/v1/link"
     hash_ = ""
     async with contextlib.AsyncExitStack() as stack:
@@ -67,7 +67,7 @@ async def test_an_agent_of_an_older_version_hears_only_words_that_it_knows(
                 case "agent":
                     await socket.send(json.dumps(what).replace('"$hash"', json.dumps(hash_)))
                 case "studio":
-                    await aside(edit, committed, agent, UploadLimits(**what))
+                    await in_thread(edit, committed, agent, UploadLimits(**what))
                 case "quiet":
                     with pytest.raises(TimeoutError):
                         async with asyncio.timeout(QUIET_S):

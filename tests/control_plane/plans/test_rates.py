@@ -70,7 +70,7 @@ def test_invitations_count_alike_by_portal_and_api(cast: Cast, monkeypatch: pyte
         assert made.status_code == 201
     assert len(mail.outbox) == 4
     refused = api("POST", "invitations/", {"email": "more@example.org", "role": "viewer"})
-    assert (refused.status_code, refused.told["code"]) == (429, "too_many_requests")
+    assert (refused.status_code, refused.body["code"]) == (429, "too_many_requests")
     assert 0 < int(refused["Retry-After"]) <= 3600
     answer = portal.post(page, {"email": "more@example.org", "role": "viewer"})
     assert "Too many within" in answer.content.decode()
@@ -246,8 +246,8 @@ def test_a_browser_is_told_in_a_page_how_long_to_wait(cast: Cast, monkeypatch: p
     assert (refused.status_code, refused["Content-Type"]) == (429, "text/html; charset=utf-8")
     assert "Try again in 60 minutes" in refused.content.decode()
     assert int(refused["Retry-After"]) > 3500
-    told = json.loads(alice.post(page, sent, headers={"accept": "application/json"}).content)
-    assert told["code"] == "too_many_requests"
+    refusal = json.loads(alice.post(page, sent, headers={"accept": "application/json"}).content)
+    assert refusal["code"] == "too_many_requests"
 
 
 def test_somebody_who_was_never_here_is_not_counted(cast: Cast, client: Client) -> None:

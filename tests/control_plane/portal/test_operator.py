@@ -66,17 +66,17 @@ def test_a_disk_that_is_nearly_full_is_told_to_operators_and_admins_with_what_it
 ) -> None:
     pages = {"sam": "/operator/", "alice": f"{furnished.base}/settings/storage/"}
 
-    def told(name: str) -> str:
+    def page_of(name: str) -> str:
         answer = sign_in(name).get(pages[name])
         assert answer.status_code == OK
         return answer.content.decode()
 
-    assert not any("nearly full" in told(name) for name in pages)
+    assert not any("nearly full" in page_of(name) for name in pages)
     monkeypatch.setattr(DiskSpace, "is_low", True)
-    assert "uploads are refused, and the agents keep their footage" in told("sam")
-    assert "GB free" in told("sam")
-    assert "Nothing is lost: your agents continue to record" in told("alice")
-    assert "GB free" not in told("alice"), "how large the server is, is none of a studio's business"
+    assert "uploads are refused, and the agents keep their footage" in page_of("sam")
+    assert "GB free" in page_of("sam")
+    assert "Nothing is lost: your agents continue to record" in page_of("alice")
+    assert "GB free" not in page_of("alice"), "how large the server is, is none of a studio's business"
 
 
 def test_a_new_studio_is_handed_to_its_first_admin_and_the_operator_gets_no_right(
@@ -120,9 +120,9 @@ def test_a_broken_glass_opens_what_was_asked_and_frames_every_page(
     assert 'class="has-break-glass"' in inside
     assert f"You have break-glass access to {furnished.cast.studio.name}" in inside
     assert sam.get(f"{furnished.base}/people/").status_code == REFUSED
-    told = sign_in("alice").get(f"{furnished.base}/classes/").content.decode()
-    assert "has break-glass access to your studio" in told
-    assert REASON in told
+    page_of = sign_in("alice").get(f"{furnished.base}/classes/").content.decode()
+    assert "has break-glass access to your studio" in page_of
+    assert REASON in page_of
     assert (
         "break-glass access to your studio"
         not in sign_in("vera").get(f"{furnished.base}/classes/").content.decode()

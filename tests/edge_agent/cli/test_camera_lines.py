@@ -11,13 +11,13 @@ from tests.shared.examples import STATUS
 
 
 def test_run_says_of_each_camera_what_is_new_and_only_that() -> None:
-    told: list[str] = []
-    lines = CameraLines(Path("/srv/state"), show=lambda line: told.append(line.plain))
+    shown: list[str] = []
+    lines = CameraLines(Path("/srv/state"), show=lambda line: shown.append(line.plain))
 
     def look(*cameras: CameraStatus) -> list[str]:
-        told.clear()
+        shown.clear()
         lines.update(local_status(status=msgspec.structs.replace(STATUS, cameras=cameras)))
-        return list(told)
+        return list(shown)
 
     works, fails = STATUS.cameras[1], STATUS.cameras[0]
     assert works.video is not None

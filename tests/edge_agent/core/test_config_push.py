@@ -57,7 +57,7 @@ class ConfigPush(RuleBasedStateMachine):
         self.documents: list[AgentConfig] = []
         self.line: list[bytes] = []
         self.broken: set[str] = set()
-        self.told: Reported | None = None
+        self.reported: Reported | None = None
         self.boots = 0
         self.has_refused = False
 
@@ -163,29 +163,29 @@ class ConfigPush(RuleBasedStateMachine):
         self._stop()
         folder = self._folder()
         cut(moment, folder, self.dice, keep=keep)
-        told = moment.promised
-        assert told is None or isinstance(told, Reported)
-        self.told = told
+        reported = moment.promised
+        assert reported is None or isinstance(reported, Reported)
+        self.reported = reported
         self._boot(folder)
 
     # Invariants.
 
     @invariant()
     def it_reports_what_was_pushed(self) -> None:
-        told = self.told
-        if told is not None and told.version:
-            assert told.hash == self.documents[told.version - 1].hash
+        reported = self.reported
+        if reported is not None and reported.version:
+            assert reported.hash == self.documents[reported.version - 1].hash
 
     @invariant()
     def it_runs_what_it_reports(self) -> None:
-        told = self.told
-        if told is None or not told.version:
+        reported = self.reported
+        if reported is None or not reported.version:
             return
-        wanted = {camera.id: camera for camera in self.documents[told.version - 1].body.cameras}
+        wanted = {camera.id: camera for camera in self.documents[reported.version - 1].body.cameras}
         assert all(wanted[i] == camera for i, camera in self.agent.cameras.configs.items())
         missing = wanted.keys() - self.agent.cameras.configs.keys()
         assert {CAMERAS[name].id for name in self.broken_when_tried} >= missing
-        assert self.agent.uploads[-1] == self.documents[told.version - 1].body.upload
+        assert self.agent.uploads[-1] == self.documents[reported.version - 1].body.upload
 
     @invariant()
     def no_camera_runs_twice(self) -> None:
@@ -205,7 +205,9 @@ class ConfigPush(RuleBasedStateMachine):
             self.camera_changes(name, CameraState.CONNECTED)
         self.time_passes(TRIAL_S)
         newest = self.documents[-1]
-        assert self.told == Reported(version=newest.version, hash=newest.hash, status=ConfigStatus.APPLIED)
+        assert self.reported == Reported(
+            version=newest.version, hash=newest.hash, status=ConfigStatus.APPLIED
+        )
         assert [status.class_session_id for status in self.agent.orders.statuses()] == [
             ORDERS[0].class_session_id
         ]
@@ -250,14 +252,14 @@ class ConfigPush(RuleBasedStateMachine):
         assert not (news & unchanged) - owed_before
 
     def _hear_report(self) -> None:
-        self.told = self.agent.store.reported()
+        self.reported = self.agent.store.reported()
 
     def _boot(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.boots += 1
-        self.files = PoweredFiles(folder, lambda: self.told)
-        promised = self.told
+        self.files = PoweredFiles(folder, lambda: self.reported)
+        promised = self.reported
         self.broken_when_tried = set(self.broken)
         self._start()
         newest = self.agent.store.newest

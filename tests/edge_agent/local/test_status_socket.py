@@ -16,9 +16,9 @@ async def test_the_running_agents_status_is_read_through_its_socket(tmp_path: Pa
     deep.mkdir(parents=True)
     for folder in (tmp_path, deep):
         async with serve_status(folder, local_status):
-            told = await asyncio.to_thread(read_status, folder)
-            assert told is not None
-            assert told.studio_name == "Demo Dance"
+            answer = await asyncio.to_thread(read_status, folder)
+            assert answer is not None
+            assert answer.studio_name == "Demo Dance"
             assert (folder / "agent.sock").stat().st_mode & 0o777 == 0o600
         assert read_status(folder) is None
 

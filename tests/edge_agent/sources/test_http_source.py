@@ -121,9 +121,9 @@ def test_the_secret_end_of_an_address_is_opened_for_the_camera_alone(
 def test_what_an_http_camera_answers_is_told(
     server: http.server.ThreadingHTTPServer, status: int, error: CameraError
 ) -> None:
-    told = failure(camera(config.HttpSource(url=url(server, f"/status/{status}"))))
-    assert told.error is error
-    assert str(status) in told.detail
+    failed = failure(camera(config.HttpSource(url=url(server, f"/status/{status}"))))
+    assert failed.error is error
+    assert str(status) in failed.detail
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_what_answers_but_is_no_http_camera_is_told_apart(
     greeting: bytes, error: CameraError, words: str
 ) -> None:
     with ScriptedCamera(greeting=greeting) as other:
-        told = failure(camera(config.HttpSource(url=other.url(scheme="http"))))
-    assert told.error is error
-    assert words in told.detail
+        failed = failure(camera(config.HttpSource(url=other.url(scheme="http"))))
+    assert failed.error is error
+    assert words in failed.detail
 
 
 def test_a_stream_in_chunks_is_read_whole_and_a_damaged_one_ends(

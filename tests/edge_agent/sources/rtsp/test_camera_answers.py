@@ -25,10 +25,10 @@ def test_a_refusal_is_told_as_the_camera_means_it(
     pictures: list[Picture], method: str, status: str, error: CameraError, words: str
 ) -> None:
     with ScriptedCamera(pictures, answer=lambda r: Reply(status) if r.method == method else None) as camera:
-        told = failure(camera.url())
-    assert told.error is error
-    assert status in told.detail
-    assert words in f"{told} {told.hint}"
+        failed = failure(camera.url())
+    assert failed.error is error
+    assert status in failed.detail
+    assert words in f"{failed} {failed.hint}"
 
 
 def test_a_camera_that_insists_on_udp_is_told_so(pictures: list[Picture]) -> None:
@@ -52,9 +52,9 @@ def test_what_answers_but_is_no_rtsp_camera_is_told_apart(
     greeting: bytes, error: CameraError, words: str
 ) -> None:
     with ScriptedCamera(greeting=greeting) as camera:
-        told = failure(camera.url())
-    assert told.error is error
-    assert words in told.detail
+        failed = failure(camera.url())
+    assert failed.error is error
+    assert words in failed.detail
 
 
 def test_a_camera_that_refuses_what_is_not_needed_plays_all_the_same(pictures: list[Picture]) -> None:
