@@ -6,6 +6,7 @@ ControlPlaneError
 ├── SignInRequired
 ├── BadRequest               the input is wrong; the detail names the field
 ├── Conflict                 the state does not allow it, or another request was first
+│   └── states.TransitionRefused
 ├── TooManyRequests
 ├── Unavailable              retry later
 │   ├── Busy                 the caller's share of something is in use

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
 from control_plane.common.scoping import CapabilityManager
+from control_plane.common.states import Stateful, Transitions
 from shared.kernel.secret_tail import MASK
 from shared.protocol.codec import decode
 from shared.protocol.config import (
@@ -31,7 +32,7 @@ OFFLINE_AFTER = timedelta(seconds=3 * HEARTBEAT_S)
 
 
 class AgentState(models.TextChoices):
-    """State of an agent; see `AGENT_TRANSITIONS` for the allowed changes."""
+    """Enrolment state of an agent."""
 
     PENDING = "pending", "Paired, not seen yet"
     ACTIVE = "active", "Active"
@@ -39,15 +40,7 @@ class AgentState(models.TextChoices):
     REVOKED = "revoked", "Revoked"
 
 
-AGENT_TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
-    AgentState.PENDING: frozenset({AgentState.ACTIVE, AgentState.REPLACED, AgentState.REVOKED}),
-    AgentState.ACTIVE: frozenset({AgentState.REPLACED, AgentState.REVOKED}),
-    AgentState.REPLACED: frozenset({AgentState.REVOKED}),
-    AgentState.REVOKED: frozenset(),
-}
-
-
-class Agent(StudioOwned):
+class Agent(StudioOwned, Stateful):
     """One enrolled edge computer.
 
     `identity_key` (Ed25519) signs its requests, camera credentials are sealed to `sealing_key` (X25519); 32 bytes each.
@@ -60,6 +53,14 @@ class Agent(StudioOwned):
 
     view_permission = "view_agents"
     access_path = STUDIO_ONLY
+    transitions = Transitions(
+        {
+            AgentState.PENDING: {AgentState.ACTIVE, AgentState.REPLACED, AgentState.REVOKED},
+            AgentState.ACTIVE: {AgentState.REPLACED, AgentState.REVOKED},
+            AgentState.REPLACED: {AgentState.REVOKED},
+            AgentState.REVOKED: (),
+        }
+    )
 
     name = models.CharField(max_length=80)
     state = models.CharField(max_length=16, choices=AgentState.choices, default=AgentState.PENDING)
@@ -117,13 +118,9 @@ class Agent(StudioOwned):
             return False
         return self.last_seen_at is not None and self.last_seen_at > timezone.now() - OFFLINE_AFTER
 
-    def may_become(self, state: AgentState) -> bool:
-        """Returns whether `state` may follow the current state."""
-        return state in AGENT_TRANSITIONS[AgentState(self.state)]
-
 
 class PairingState(models.TextChoices):
-    """State of a pairing code; all states except `pending` are final."""
+    """State of a pairing code. `expired` follows from `expires_at` and is never stored."""
 
     PENDING = "pending", "Waiting for an agent"
     CLAIMED = "claimed", "Used"
@@ -131,7 +128,7 @@ class PairingState(models.TextChoices):
     LOCKED = "locked", "Locked after wrong codes"
 
 
-class PairingCode(StudioOwned):
+class PairingCode(StudioOwned, Stateful):
     """A code that pairs one agent, until `expires_at`. Neither the code nor its halves are stored.
 
     `lookup_hash` (first four letters) finds the row without a studio in scope; `code_hash` (all eight) verifies the rest. So
@@ -141,6 +138,14 @@ class PairingCode(StudioOwned):
 
     view_permission = "manage_agents"
     access_path = STUDIO_ONLY
+    transitions = Transitions(
+        {
+            PairingState.PENDING: {PairingState.CLAIMED, PairingState.LOCKED},
+            PairingState.CLAIMED: (),
+            PairingState.EXPIRED: (),
+            PairingState.LOCKED: (),
+        }
+    )
 
     lookup_hash = models.CharField(max_length=64, db_index=True, editable=False)
     code_hash = models.CharField(max_length=64, editable=False)

@@ -172,9 +172,8 @@ def _host_facts(request: PairRequest) -> dict[str, Any]:
 
 def _claim(code_id: UUID, studio_id: UUID, request: PairRequest) -> PairAnswer:
     with studio_scope(studio_id):
-        won = PairingCode.objects.filter(
-            pk=code_id, state=PairingState.PENDING, expires_at__gt=timezone.now(), tries__lt=MAX_ATTEMPTS
-        ).update(state=PairingState.CLAIMED)
+        usable = PairingCode.objects.filter(pk=code_id, expires_at__gt=timezone.now(), tries__lt=MAX_ATTEMPTS)
+        won = PairingCode.transition_rows(usable, PairingState.CLAIMED)
         row: PairingCode = PairingCode.objects.select_related("studio", "claimed_by", "replaces").get(
             pk=code_id
         )
@@ -236,10 +235,7 @@ def _enrol(row: PairingCode, request: PairRequest) -> Agent:
 
 def _transfer(old: Agent, new: Agent) -> None:
     """Moves cameras and running classes to the new agent; the old one only uploads its remaining footage."""
-    changed = Agent.objects.filter(pk=old.pk, state__in=RECORDING_STATES).update(
-        state=AgentState.REPLACED, replaced_by=new
-    )
-    if not changed:
+    if not Agent.transition_rows(Agent.objects.filter(pk=old.pk), AgentState.REPLACED, replaced_by=new):
         raise PairingRefused(
             f"{old.name} was replaced or revoked in the meantime.", code=Code.PAIRING_CODE_EXPIRED
         )
@@ -253,7 +249,7 @@ def _count_failed_attempt(code_id: UUID, studio_id: UUID) -> None:
     with studio_scope(studio_id):
         mine = PairingCode.objects.filter(pk=code_id, state=PairingState.PENDING)
         mine.update(tries=F("tries") + 1)
-        mine.filter(tries__gte=MAX_ATTEMPTS).update(state=PairingState.LOCKED)
+        PairingCode.transition_rows(mine.filter(tries__gte=MAX_ATTEMPTS), PairingState.LOCKED)
 
 
 def _refusal_reason(row: PairingCode) -> Code:

@@ -3,7 +3,6 @@
 from itertools import chain
 from uuid import UUID
 
-from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from control_plane.access import access
@@ -97,9 +96,12 @@ def report_duplicate(caller: Caller, other_address: str) -> None:
 
 def _touch_agent(agent: Agent, caller: Caller) -> None:
     # 5,000 agents report twice a minute, so each table gets one statement per message.
-    state = Case(When(state=AgentState.PENDING, then=Value(AgentState.ACTIVE.value)), default=F("state"))
-    Agent.objects.filter(pk=agent.pk).update(
-        last_seen_at=timezone.now(), last_address=caller.address[:64], state=state, stopped_at=None
+    Agent.touch_and_transition(
+        Agent.objects.filter(pk=agent.pk),
+        AgentState.ACTIVE,
+        last_seen_at=timezone.now(),
+        last_address=caller.address[:64],
+        stopped_at=None,
     )
 
 

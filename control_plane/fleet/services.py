@@ -92,12 +92,10 @@ def revoke_agent(agent: Agent, *, reason: str, actor: Actor) -> Agent:
     with studio_scope(agent.studio_id):
         access.require(actor, MANAGE_AGENTS, agent)
         reason = reason.strip()[:200] or "revoked by an admin of the studio"
-        changed = (
-            Agent.objects.filter(pk=agent.pk)
-            .exclude(state=AgentState.REVOKED)
-            .update(state=AgentState.REVOKED, revoked_at=timezone.now(), revoked_reason=reason, link_id=None)
-        )
-        if not changed:
+        mine, now = Agent.objects.filter(pk=agent.pk), timezone.now()
+        if not Agent.transition_rows(
+            mine, AgentState.REVOKED, revoked_at=now, revoked_reason=reason, link_id=None
+        ):
             raise Conflict("This agent is already revoked.")
         agent.refresh_from_db()
         record_for(AGENT_REVOKED, agent, actor=actor)

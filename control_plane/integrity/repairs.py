@@ -51,7 +51,8 @@ def request_resends(*, actor: Actor, lost_too: bool = False) -> int:
     overdue = Q(repair=RepairState.COMING, answered_at__lt=timezone.now() - RESEND_TIMEOUT)
     due = Q(repair=RepairState.OPEN) | overdue | (Q(repair=RepairState.LOST) if lost_too else Q())
     trusted = Agent.objects.exclude(state=AgentState.REVOKED).values("id")
-    SegmentDamage.objects.filter(due, agent__in=trusted).update(repair=RepairState.ASKED, answered_at=None)
+    due_rows = SegmentDamage.objects.filter(due, agent__in=trusted)
+    SegmentDamage.transition_rows(due_rows, RepairState.ASKED, answered_at=None)
     asked = SegmentDamage.objects.filter(repair=RepairState.ASKED, agent__in=trusted)
     for agent_id in asked.order_by().values_list("agent_id", flat=True).distinct():
         announce_on_commit(agent_id, Topic.FOOTAGE)
@@ -76,9 +77,11 @@ def apply_answer(answered: ResendAnswered) -> None:
     access.require(answered.actor, REPORT, agent)
     asked = SegmentDamage.objects.filter(agent=agent, repair=RepairState.ASKED)
     now = timezone.now()
-    asked.filter(segment_id__in=answer.coming).update(repair=RepairState.COMING, answered_at=now)
+    SegmentDamage.transition_rows(
+        asked.filter(segment_id__in=answer.coming), RepairState.COMING, answered_at=now
+    )
     lost = (*answer.gone, *answer.damaged)
-    asked.filter(segment_id__in=lost).update(repair=RepairState.LOST, answered_at=now)
+    SegmentDamage.transition_rows(asked.filter(segment_id__in=lost), RepairState.LOST, answered_at=now)
 
 
 def damage_ids(segment_ids: Sequence[UUID], agent: Agent) -> dict[UUID, UUID]:

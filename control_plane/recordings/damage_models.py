@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from control_plane.common.models import AccessPath, StudioOwned
+from control_plane.common.states import Stateful, Transitions
 
 
 class DamageKind(models.TextChoices):
@@ -24,7 +25,7 @@ class RepairState(models.TextChoices):
     LOST = "lost", "Agent has no intact copy"
 
 
-class SegmentDamage(StudioOwned):
+class SegmentDamage(StudioOwned, Stateful):
     """A committed segment whose object is missing or changed. Playback shows it as a gap and serves none of its bytes.
 
     The row is deleted when the object is intact again or was replaced by a new copy; the audit log keeps both events.
@@ -34,6 +35,15 @@ class SegmentDamage(StudioOwned):
 
     view_permission = "view_class"
     access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
+    transitions = Transitions(
+        {
+            RepairState.OPEN: {RepairState.ASKED},
+            RepairState.ASKED: {RepairState.COMING, RepairState.LOST},
+            RepairState.COMING: {RepairState.ASKED},
+            RepairState.LOST: {RepairState.ASKED},
+        },
+        field="repair",
+    )
 
     segment = models.OneToOneField(
         "recordings.Segment", on_delete=models.CASCADE, related_name="damage", editable=False

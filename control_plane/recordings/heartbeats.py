@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.common.actors import Actor
@@ -55,7 +54,9 @@ def settle_lost_recordings() -> int:
     lost = AgentRecording.objects.filter(agent__state=AgentState.REVOKED).exclude(state__in=SETTLED)
     for recording in lost.order_by("id"):
         class_session = lock_class(recording.class_session_id)
-        _unsettled(recording).update(state=AgentRecordingState.LOST)
+        AgentRecording.transition_rows(
+            AgentRecording.objects.filter(pk=recording.pk), AgentRecordingState.LOST
+        )
         ended += finish_if_settled(class_session, actor=Actor.system("recordings.sweep_recordings"))
     return ended
 
@@ -65,22 +66,19 @@ def _update_recording(
 ) -> bool:
     """Stores the progress of one agent; returns whether anything changed."""
     tally = report.tally
+    state = _recording_state(report, class_session)
     new = {
-        "state": _recording_state(report, class_session),
         "cameras_recording": report.cameras_recording,
         "segments_made": tally.segments_made,
         "segments_pending": tally.segments_pending,
         "gaps_pending": tally.gaps_pending,
         "first_picture_at": report.first_picture_at or recording.first_picture_at,
     }
-    if all(getattr(recording, name) == value for name, value in new.items()):
+    if recording.state == state and all(getattr(recording, name) == value for name, value in new.items()):
         return False
     # The class may have been given up while this transaction waited for its lock; a settled recording stays settled.
-    return _unsettled(recording).update(**new, reported_at=timezone.now()) == 1
-
-
-def _unsettled(recording: AgentRecording) -> "QuerySet[AgentRecording]":
-    return AgentRecording.objects.filter(pk=recording.pk).exclude(state__in=SETTLED)
+    mine = AgentRecording.objects.filter(pk=recording.pk)
+    return AgentRecording.transition_rows(mine, state, **new, reported_at=timezone.now()) == 1
 
 
 def _recording_state(report: RecordingStatus, class_session: ClassSession) -> AgentRecordingState:
@@ -100,12 +98,10 @@ def _update_class(class_session: ClassSession, actor: Actor) -> None:
     recordings = list(class_session.agent_recordings.all())
     firsts = [item.first_picture_at for item in recordings if item.first_picture_at]
     started_at = min(firsts, default=None)
-    state = class_session.state
-    if state == ClassState.REQUESTED and any(
-        item.state == AgentRecordingState.RECORDING for item in recordings
-    ):
-        state = ClassState.RECORDING if started_at else state
-    if (state, started_at) != (class_session.state, class_session.started_at):
-        class_session.state, class_session.started_at = state, started_at
-        class_session.save(update_fields=["state", "started_at"])
+    is_recording = any(item.state == AgentRecordingState.RECORDING for item in recordings)
+    if class_session.state == ClassState.REQUESTED and is_recording and started_at:
+        class_session.transition(ClassState.RECORDING, started_at=started_at)
+    elif started_at != class_session.started_at:
+        class_session.started_at = started_at
+        class_session.save(update_fields=["started_at"])
     finish_if_settled(class_session, actor=actor)

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
+from control_plane.common.states import Stateful, Transitions
 from control_plane.recordings import damage_models  # noqa: F401  # Django finds the tables of an app here
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.gap_reasons import LABELS, InferredReason
@@ -14,7 +15,7 @@ from shared.protocol.media import AudioFormat, ClockEstimate, ClockMethod, Video
 
 
 class ClassState(models.TextChoices):
-    """State of a class; see `CLASS_TRANSITIONS` for the allowed changes."""
+    """Progress of a class."""
 
     REQUESTED = "requested", "Starting"
     RECORDING = "recording", "Recording"
@@ -24,21 +25,13 @@ class ClassState(models.TextChoices):
     EMPTY = "empty", "Nothing was recorded"
 
 
-CLASS_TRANSITIONS: dict[ClassState, frozenset[ClassState]] = {
-    ClassState.REQUESTED: frozenset({ClassState.RECORDING, ClassState.FINISHING}),
-    ClassState.RECORDING: frozenset({ClassState.FINISHING}),
-    ClassState.FINISHING: frozenset({ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY}),
-    ClassState.COMPLETE: frozenset(),
-    ClassState.INCOMPLETE: frozenset(),
-    ClassState.EMPTY: frozenset(),
-}
 RUNNING = (ClassState.REQUESTED, ClassState.RECORDING)
 """States in which cameras record or are about to."""
 ENDED = (ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY)
 """States in which no more footage is expected."""
 
 
-class ClassSession(StudioOwned):
+class ClassSession(StudioOwned, Stateful):
     """One class recorded in one room.
 
     `requested_at` is when Record was pressed, `started_at` the time of the first picture (null: none yet),
@@ -51,6 +44,16 @@ class ClassSession(StudioOwned):
     view_permission = "view_class"
     access_path = AccessPath(to_class="pk", to_room="room_id")
     studio_wrapped = {"wrapped_key": "class"}
+    transitions = Transitions(
+        {
+            ClassState.REQUESTED: {ClassState.RECORDING, ClassState.FINISHING},
+            ClassState.RECORDING: {ClassState.FINISHING},
+            ClassState.FINISHING: {ClassState.COMPLETE, ClassState.INCOMPLETE, ClassState.EMPTY},
+            ClassState.COMPLETE: (),
+            ClassState.INCOMPLETE: (),
+            ClassState.EMPTY: (),
+        }
+    )
 
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
     title = models.CharField(max_length=120)
@@ -96,10 +99,6 @@ class ClassSession(StudioOwned):
         """Whether no more footage is expected."""
         return ClassState(self.state) in ENDED
 
-    def may_become(self, state: ClassState) -> bool:
-        """Returns whether `state` may follow the current state."""
-        return state in CLASS_TRANSITIONS[ClassState(self.state)]
-
 
 class Appearance(StudioOwned):
     """One dancer in one class. `confirmed_at` null: expected, but not confirmed.
@@ -142,15 +141,26 @@ class AgentRecordingState(models.TextChoices):
     LOST = "lost", "Given up"
 
 
+UNSETTLED = (AgentRecordingState.WAITING, AgentRecordingState.RECORDING, AgentRecordingState.UPLOADING)
 SETTLED = (AgentRecordingState.DONE, AgentRecordingState.LOST)
 """States in which no more footage of this agent is expected."""
 
 
-class AgentRecording(StudioOwned):
+class AgentRecording(StudioOwned, Stateful):
     """One agent's part in one class; the agent reports the counters."""
 
     view_permission = "view_class"
     access_path = AccessPath(to_class="class_session_id", to_room="class_session__room_id")
+    # An agent that restarts, or whose reports overtake each other, may report any state after any other.
+    transitions = Transitions(
+        {
+            AgentRecordingState.WAITING: {*UNSETTLED, *SETTLED},
+            AgentRecordingState.RECORDING: {*UNSETTLED, *SETTLED},
+            AgentRecordingState.UPLOADING: {*UNSETTLED, *SETTLED},
+            AgentRecordingState.DONE: (),
+            AgentRecordingState.LOST: (),
+        }
+    )
 
     class_session = models.ForeignKey(
         ClassSession, on_delete=models.CASCADE, related_name="agent_recordings", editable=False

@@ -148,12 +148,12 @@ def stop_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         access.require(actor, RECORD, class_session)
         locked = lock_class(class_session.id)
         if locked.is_running:
-            locked.state, locked.stop_requested_at = ClassState.FINISHING, timezone.now()
-            locked.save(update_fields=["state", "stop_requested_at"])
+            now = timezone.now()
+            locked.transition(ClassState.FINISHING, stop_requested_at=now)
             fleet.stop_recording(
                 locked.id,
                 locked.room,
-                stop_at=max(locked.stop_requested_at, locked.requested_at),
+                stop_at=max(now, locked.requested_at),
                 actor=actor,
             )
             record_for(CLASS_STOPPED, locked, actor=actor)
@@ -190,7 +190,7 @@ def give_up_class(class_session: ClassSession, *, actor: Actor) -> ClassSession:
         locked = lock_class(class_session.id)
         if locked.state != ClassState.FINISHING:
             raise Conflict("Only a stopped class that still waits for footage can be given up.")
-        locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
+        AgentRecording.transition_rows(locked.agent_recordings.all(), AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
         return locked
 
@@ -359,16 +359,16 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
     if class_session.state != ClassState.FINISHING or not states <= set(SETTLED):
         return False
     if AgentRecordingState.LOST in states:
-        class_session.state = ClassState.INCOMPLETE
+        end = ClassState.INCOMPLETE
     elif class_session.segments.exists():
-        class_session.state = ClassState.COMPLETE
+        end = ClassState.COMPLETE
     else:
-        class_session.state = ClassState.EMPTY
-    class_session.finished_at = timezone.now()
-    timeline = class_timeline(class_session)
+        end = ClassState.EMPTY
+    class_session.transition(end, finished_at=timezone.now())
+    timeline = class_timeline(class_session)  # reads the state: a class that has ended expects no footage
     # The start reported by agents is provisional; the footage decides.
     class_session.started_at = timeline.start_at or class_session.started_at
-    class_session.save(update_fields=["state", "finished_at", "started_at"])
+    class_session.save(update_fields=["started_at"])
     for recording in class_session.agent_recordings.select_related("agent").order_by("agent_id"):
         fleet.drop_order(class_session.id, recording.agent)
     gaps_found = infer_gaps(class_session, timeline)
@@ -376,7 +376,7 @@ def finish_if_settled(class_session: ClassSession, *, actor: Actor) -> bool:
         CLASS_FINISHED,
         class_session,
         actor=actor,
-        details={"state": class_session.state.value, "gaps_found": gaps_found},
+        details={"state": end.value, "gaps_found": gaps_found},
     )
     return True
 

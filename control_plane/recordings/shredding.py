@@ -24,7 +24,7 @@ from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
-    SETTLED,
+    AgentRecording,
     AgentRecordingState,
     ClassSession,
     Gap,
@@ -200,7 +200,7 @@ def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
 def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
     class_id = UUID(str(locked.id))
     if not locked.has_ended:
-        locked.agent_recordings.exclude(state__in=SETTLED).update(state=AgentRecordingState.LOST)
+        AgentRecording.transition_rows(locked.agent_recordings.all(), AgentRecordingState.LOST)
         finish_if_settled(locked, actor=actor)
     ClassSession.objects.filter(pk=class_id).update(**_ERASED_VALUES)
     # Every content key in the database is deleted in the same transaction.

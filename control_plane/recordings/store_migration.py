@@ -105,8 +105,8 @@ def start_migration(studio: Studio, target: StudioStore | None, *, actor: Actor)
         remainder_only = chosen.store_id == target_id
         source_id = _leftover_store(target_id) if remainder_only else chosen.store_id
         # The objects of an earlier migration are copied: its old copies are deleted at their scheduled time.
-        StoreMigration.objects.filter(state=MigrationState.GRACE).update(
-            state=MigrationState.DONE, finished_at=timezone.now()
+        StoreMigration.transition_rows(
+            StoreMigration.objects.all(), MigrationState.DONE, finished_at=timezone.now()
         )
         found = Segment.objects.filter(store=source_id).aggregate(count=Count("id"), size=Sum("size_bytes"))
         migration = StoreMigration(
@@ -149,10 +149,8 @@ def cancel_migration(migration: StoreMigration, *, actor: Actor) -> StoreMigrati
         ):
             raise Conflict(fault)
         now = timezone.now()
-        changed = StoreMigration.objects.filter(pk=migration.pk, state=MigrationState.COPYING).update(
-            state=MigrationState.CANCELLED, finished_at=now, lease_token=None, lease_until=None
-        )
-        if not changed:
+        mine, end = StoreMigration.objects.filter(pk=migration.pk), MigrationState.CANCELLED
+        if not StoreMigration.transition_rows(mine, end, finished_at=now, lease_token=None, lease_until=None):
             raise Conflict("This migration has finished copying. Migrate the footage back instead.")
         if not migration.remainder_only:
             chosen.store_id = migration.source_id
@@ -403,7 +401,7 @@ def _advance_state(migration: StoreMigration) -> None:
         return
     now = timezone.now()
     rows = StoreMigration.objects.filter(pk=migration.pk)
-    if rows.filter(state=MigrationState.COPYING).update(state=MigrationState.GRACE, copied_at=now):
+    if StoreMigration.transition_rows(rows, MigrationState.GRACE, copied_at=now):
         ObjectDeletion.objects.filter(migration=migration, due_at=None).update(
             due_at=now + settings.STORE_GRACE
         )
@@ -418,7 +416,7 @@ def _advance_state(migration: StoreMigration) -> None:
     grace_over = through.copied_at is None or through.copied_at + settings.STORE_GRACE <= now
     if not grace_over or ObjectDeletion.objects.filter(migration=migration).exists():
         return
-    if rows.filter(state=MigrationState.GRACE).update(state=MigrationState.DONE, finished_at=now):
+    if StoreMigration.transition_rows(rows, MigrationState.DONE, finished_at=now):
         record_for(
             STORE_MOVE_FINISHED,
             migration,

@@ -10,6 +10,7 @@ from django.db import models
 
 from control_plane.common.leases import Leased
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
+from control_plane.common.states import Stateful, Transitions
 
 REGION = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$", "A region such as eu-central-1.")
 
@@ -112,7 +113,7 @@ class ProbeState(models.TextChoices):
     REFUSED = "refused", "Not fit"
 
 
-class StoreProbe(StudioOwned, Leased):
+class StoreProbe(StudioOwned, Leased, Stateful):
     """One probe of one store. `findings` is a list of `{check, outcome, detail, advice}`, one per check.
 
     `step` names the running check. `revision` is that of the probed store: an edited store needs a new probe.
@@ -120,6 +121,21 @@ class StoreProbe(StudioOwned, Leased):
 
     view_permission = "manage_storage"
     access_path = STUDIO_ONLY
+    transitions = Transitions(
+        {
+            ProbeState.WAITING: {ProbeState.RUNNING},
+            # Running again: another worker starts over after the lease of the first ran out.
+            ProbeState.RUNNING: {
+                ProbeState.RUNNING,
+                ProbeState.PASSED,
+                ProbeState.WARNED,
+                ProbeState.REFUSED,
+            },
+            ProbeState.PASSED: (),
+            ProbeState.WARNED: (),
+            ProbeState.REFUSED: (),
+        }
+    )
 
     store = models.ForeignKey(
         StudioStore, null=True, on_delete=models.CASCADE, related_name="probes", editable=False
@@ -165,7 +181,7 @@ class MigrationState(models.TextChoices):
 OPEN_MIGRATION_STATES = (MigrationState.COPYING, MigrationState.GRACE)
 
 
-class StoreMigration(StudioOwned, Leased):
+class StoreMigration(StudioOwned, Leased, Stateful):
     """A migration of a studio's footage from one store to another. New footage goes to `target` from its start.
 
     Totals count what `source` held at the start, `moved_*` the verified copies. `error` is why copying is suspended,
@@ -174,6 +190,14 @@ class StoreMigration(StudioOwned, Leased):
 
     view_permission = "manage_storage"
     access_path = STUDIO_ONLY
+    transitions = Transitions(
+        {
+            MigrationState.COPYING: {MigrationState.GRACE, MigrationState.CANCELLED},
+            MigrationState.GRACE: {MigrationState.DONE},
+            MigrationState.DONE: (),
+            MigrationState.CANCELLED: (),
+        }
+    )
 
     source = models.ForeignKey(
         StudioStore, null=True, on_delete=models.PROTECT, related_name="+", editable=False

@@ -193,6 +193,7 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
         if token is None:
             return False
         row: StoreProbe = StoreProbe.objects.select_related("store").get(pk=probe_id)
+        row.transition(ProbeState.RUNNING, findings=[], step="")
         pinned = stores.storage().region
         context = ProbeContext(
             _store_to_probe(row.store),
@@ -206,13 +207,11 @@ def run_probe(studio_id: UUID, probe_id: UUID) -> bool:
     def update_row(**values: object) -> bool:
         with studio_scope(studio_id):
             mine = StoreProbe.objects.filter(pk=probe_id)
-            return renew(mine, token, lease=PROBE_LEASE, state=ProbeState.RUNNING, **values)
+            return renew(mine, token, lease=PROBE_LEASE, **values)
 
     def starting(name: str) -> None:
         update_row(step=name)
 
-    if not update_row(findings=[], step=""):
-        return False
     for finding in probe(context, starting):
         findings.append(finding)
         if not update_row(findings=[asdict(item) for item in findings]):
@@ -291,8 +290,9 @@ def _finish_probe(
         state = ProbeState.WARNED
     with studio_scope(studio_id):
         mine = StoreProbe.objects.filter(pk=row.pk)
-        if not release(mine, token, state=state, step="", finished_at=timezone.now()):
+        if not release(mine, token):
             return False
+        row.transition(state, step="", finished_at=timezone.now())
         if row.store is not None:
             facts: dict[str, object] = {"direct_reads": context.direct_reads}
             if context.seen_region:

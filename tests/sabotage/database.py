@@ -4,6 +4,8 @@ from tests.sabotage.sabotage import Sabotage
 
 _ROWS = "tests/control_plane/common/test_row_security.py"
 
+_STATES = "tests/control_plane/common/test_states.py"
+
 _ENDS = "tests/control_plane/common/test_scope_ends.py"
 
 DATABASE = (
@@ -45,5 +47,24 @@ DATABASE = (
         "    return hmac.compare_digest(given_hash.encode(), kept_hash.encode())",
         "    return given_hash == kept_hash",
         ("tests/repo/test_secrets.py::test_secrets_are_compared_in_constant_time",),
+    ),
+    Sabotage(
+        "a state follows any other",
+        "database",
+        "control_plane/common/states.py",
+        '        allowed = rows.filter(**{f"{table.field}__in": table.sources(to)})',
+        "        allowed = rows",
+        (
+            f"{_STATES}::test_every_pair_that_the_table_lacks_is_refused",
+            f"{_STATES}::test_of_two_transactions_at_once_the_second_obeys_the_state_that_the_first_left",
+        ),
+    ),
+    Sabotage(
+        "a heartbeat makes a revoked agent active",
+        "database",
+        "control_plane/common/states.py",
+        '        may_change = When(**{f"{table.field}__in": table.sources(to)}, then=Value(str(to.value)))',
+        "        may_change = When(pk__isnull=False, then=Value(str(to.value)))",
+        (f"{_STATES}::test_every_pair_that_the_table_lacks_is_refused",),
     ),
 )

@@ -27,6 +27,8 @@ WRITES = {
     "bulk_update",
     "update_or_create",
     "get_or_create",
+    "transition",
+    "transition_rows",
 }
 RECORDS = {"record", "record_for", "write", "note_read"}
 UNRECORDED = {
