@@ -2,10 +2,10 @@
 
 from django.http import HttpRequest
 
-from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import lacks_own_signin
 from control_plane.accounts.sessions import may_set_first_credential, provider_of
+from control_plane.common import mail
 
 
 def signin_context(request: HttpRequest) -> dict[str, bool]:

@@ -24,9 +24,9 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
-from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.user_agent import device_name
+from control_plane.common import mail
 from control_plane.common.middleware import Handler
 
 SIGNED_IN_AT = "signed_in_at"

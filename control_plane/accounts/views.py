@@ -14,13 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from control_plane.accounts import mail
 from control_plane.accounts.forms import NameForm, WelcomeForm
 from control_plane.accounts.limits import require_attempts_left
 from control_plane.accounts.models import User
 from control_plane.accounts.reauthentication import can_confirm, require_own_signin, require_owner
 from control_plane.accounts.services import end_sessions, lacks_own_signin, rename_user, use_signin_link
 from control_plane.accounts.sessions import own_sessions, visible_sessions
+from control_plane.common import mail
 
 TEMPLATE = "accounts/signin_link.html"
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from control_plane.accounts.audit_events import SIGNIN_FAILED
 from control_plane.audit.events import described
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope, record_for
+from control_plane.common import mail
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.common.roles import Role
@@ -47,7 +47,7 @@ from control_plane.compliance.models import (
 from control_plane.people.models import Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.tenancy.models import Membership, Studio
-from control_plane.tenancy.selectors import members
+from control_plane.tenancy.selectors import admin_addresses
 
 log = logging.getLogger(__name__)
 
@@ -154,23 +154,25 @@ def mail_alerts(studio_id: UUID) -> int:
             return 0
         studio = Studio.objects.get(pk=studio_id)
         waiting = list(Alert.objects.filter(notice__isnull=True).order_by("raised_at")[:200])
-        admins = members(timezone.now()).filter(role=Role.ADMIN)
-        addresses = sorted(set(admins.values_list("user__email", flat=True)))
-        if not waiting or not addresses or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+        addresses = admin_addresses()
+        if not waiting or not addresses or not mail.has_server():
             return 0
         AlertNotice.objects.bulk_create(
             AlertNotice(studio_id=studio_id, alert=alert, recipients=len(addresses)) for alert in waiting
         )
-        lines = [f"- {alert.raised_at:%Y-%m-%d %H:%M} UTC: {RULE_LABELS[alert.rule]}" for alert in waiting]
-        page = f"{settings.PUBLIC_URL}{reverse('portal:alerts', args=[studio.slug])}"
         # Inside the transaction: if the mail server refuses, the notices roll back and the alerts are mailed later.
-        EmailMessage(
-            f"3Dance: {len(waiting)} alert{'s' if len(waiting) > 1 else ''} at {studio.name}",
-            "There was unusual access to your studio's recordings or data:\n\n"
-            + "\n".join(lines)
-            + f"\n\nSee who it was and what to do: {page}\n",
+        mail.send(
+            "compliance/mail/alerts",
+            {
+                "alerts": [
+                    {"raised_at": alert.raised_at, "label": RULE_LABELS[alert.rule]} for alert in waiting
+                ],
+                "studio": studio.name,
+                "page": f"{settings.PUBLIC_URL}{reverse('portal:alerts', args=[studio.slug])}",
+            },
             bcc=addresses,
-        ).send()
+            time_zone=studio.time_zone,
+        )
     return len(waiting)
 
 

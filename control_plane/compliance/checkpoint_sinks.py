@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
-from django.core.mail import send_mail
 
+from control_plane.common import mail
 from control_plane.common.errors import Unavailable
 from control_plane.storage.configured import object_store
 from control_plane.storage.errors import ObjectExists
@@ -90,15 +90,9 @@ def _to_webhook(number: int, body: str) -> None:
 
 
 def _to_mail(number: int, body: str) -> None:
-    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not mail.has_server():
         raise Unavailable("THREEDANCE_CHECKPOINT_MAIL is set, but there is no mail server")
     try:
-        send_mail(
-            f"3Dance checkpoint {number}",
-            "Keep this mail. It makes any later change of the audit log up to this point detectable.\n\n"
-            + body,
-            None,
-            list(settings.CHECKPOINT_MAIL),
-        )
-    except OSError as error:
+        mail.send("compliance/mail/checkpoint", {"number": number, "body": body}, to=settings.CHECKPOINT_MAIL)
+    except Unavailable as error:
         raise Unavailable(f"the mail server did not accept checkpoint {number}") from error

@@ -16,8 +16,8 @@ from control_plane.access.models import ApiKey, BreakGlass
 from control_plane.access.requests import StudioRequest
 from control_plane.access.selectors import own_break_glass
 from control_plane.access.services.api_keys import actor_of
-from control_plane.accounts import mail
 from control_plane.accounts.reauthentication import can_confirm
+from control_plane.common import mail
 from control_plane.common.errors import ControlPlaneError, Forbidden, NotFound, SignInRequired
 from control_plane.common.middleware import Handler, answer
 from control_plane.common.problems import data_error_response, wants_html

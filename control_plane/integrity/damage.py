@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access.permissions import MAINTAIN
-from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record_for
+from control_plane.common import mail
 from control_plane.common.actors import Actor
 from control_plane.integrity.audit_events import FOOTAGE_DAMAGED, FOOTAGE_REPAIRED
 from control_plane.recordings.damage_models import DamageKind, SegmentDamage
@@ -25,6 +25,7 @@ from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import class_timeline
 from control_plane.recordings.services import infer_gaps, lock_classes
 from control_plane.tenancy.models import Studio
+from control_plane.tenancy.selectors import admin_addresses
 
 MAX_NOTIFIED = 10_000
 """Segments per mail; the next night reports the rest."""
@@ -95,26 +96,18 @@ def notify_admins_of_damage() -> int:
         return 0
     SegmentDamage.objects.filter(pk__in=[id_ for id_, _ in damages]).update(notified_at=timezone.now())
     studio = Studio.objects.get()
-    classes = len({class_id for _, class_id in damages})
-    tell_admins(
-        studio,
-        f"Footage of {studio.name} is damaged",
-        [
-            f"The nightly check found {_counted(len(damages), 'segment')} of footage, in {_counted(classes, 'class')},"
-            " missing or damaged in the store.",
-            "Replay shows them as gaps. Agents that still have copies are asked to send them again.",
-            "",
-            'The audit log lists the classes and the state of each segment, under "Footage damaged":',
-            f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/audit/",
-            "If this happens again, have the disks and the store checked.",
-        ],
+    mail.send_on_commit(
+        "integrity/mail/damage",
+        {
+            "segment_count": len(damages),
+            "class_count": len({class_id for _, class_id in damages}),
+            "studio": studio.name,
+            "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/audit/",
+        },
+        to=admin_addresses(),
+        time_zone=studio.time_zone,
     )
     return len(damages)
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
 
 
 def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Segment]:

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from control_plane.administration.services.notices import tell_admins
 from control_plane.audit.services import record
+from control_plane.common import mail
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.selectors import count_agents, count_cameras
@@ -19,7 +19,7 @@ from control_plane.plans.services import require_operator
 from control_plane.recordings.selectors import stored_bytes
 from control_plane.storage.services import lock_storage
 from control_plane.tenancy.models import Membership, Studio
-from control_plane.tenancy.selectors import studio_ids
+from control_plane.tenancy.selectors import admin_addresses, studio_ids
 
 SYSTEM = Actor.system("recordings.warn_of_full_storage")
 WARNING_INTERVAL = timedelta(days=7)
@@ -133,15 +133,15 @@ def warn_when_nearly_full(studio_id: UUID) -> bool:
 
 
 def _notify_admins(studio: Studio, used: int, most: int, contact: str) -> None:
-    tell_admins(
-        studio,
-        f"Storage of {studio.name} is nearly full",
-        [
-            f"{format_amount(Limit.STORAGE_BYTES, used)} of the {format_amount(Limit.STORAGE_BYTES, most)} that the plan of"
-            f" {studio.name} includes are used.",
-            "",
-            "When it is full, no new class can be recorded. Classes that are already being recorded are still stored.",
-            f"Ask {contact} for more storage, delete classes, or add a store of your own:",
-            f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
-        ],
+    mail.send_on_commit(
+        "recordings/mail/storage_nearly_full",
+        {
+            "used": format_amount(Limit.STORAGE_BYTES, used),
+            "included": format_amount(Limit.STORAGE_BYTES, most),
+            "studio": studio.name,
+            "contact": contact,
+            "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/storage/",
+        },
+        to=admin_addresses(),
+        time_zone=studio.time_zone,
     )

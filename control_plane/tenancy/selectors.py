@@ -85,3 +85,9 @@ def members(now: datetime) -> QuerySet[Membership]:
     """Returns the memberships in force of the studio in scope."""
     found: QuerySet[Membership] = Membership.objects.filter(in_force(now, "ends_at"), user__is_active=True)
     return found
+
+
+def admin_addresses() -> list[str]:
+    """Returns the mail addresses of the admins of the studio in scope, each once, sorted."""
+    admins = members(timezone.now()).filter(role=Role.ADMIN)
+    return sorted(set(admins.values_list("user__email", flat=True)))

@@ -153,7 +153,7 @@ ACCESS = (
         "support enters a studio and does not tell it",
         "access",
         "control_plane/access/services/break_glass.py",
-        "        _tell_admins(studio, operator, glass)\n",
+        "        _notify_admins(studio, operator, glass)\n",
         "",
         (
             "tests/control_plane/access/test_break_glass.py::"

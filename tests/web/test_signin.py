@@ -11,10 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from playwright.sync_api import Page
 
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.administration.services.invitations import invite
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from control_plane.identity.models import ProviderKind
 from control_plane.identity.services.signin import ProviderFacts, add_provider, change_signin_policy

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import transaction
 from django.utils import timezone
 
 from control_plane.access import access, sources
@@ -17,15 +14,15 @@ from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
 from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record
+from control_plane.common import mail
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.permissions import StudioPermission
-from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.permissions import MANAGE_PEOPLE
-from control_plane.tenancy.selectors import members
+from control_plane.tenancy.selectors import admin_addresses
 
 SHORTEST_REASON = 20
 MOST_HOURS = int(BREAK_GLASS_LIMIT.total_seconds() // 3600)
@@ -72,7 +69,7 @@ def open_break_glass(
             actor,
             {"operator": str(operator.id), "actions": glass.actions, "ends_at": glass.ends_at.isoformat()},
         )
-        _tell_admins(studio, operator, glass)
+        _notify_admins(studio, operator, glass)
     return glass
 
 
@@ -138,24 +135,18 @@ def _record_in_both_chains(
         )
 
 
-def _tell_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
-    admins = members(timezone.now()).filter(role=Role.ADMIN)
-    addresses = list(admins.values_list("user__email", flat=True))
-    end = glass.ends_at.astimezone(ZoneInfo(studio.time_zone))
-    lines = [
-        f"{operator.get_full_name()}, a platform operator, opened break-glass access to your studio {studio.name}. Reason:",
-        "",
-        f"    {glass.reason}",
-        "",
-        f"It ends at {end:%H:%M on %d %B %Y} ({studio.time_zone}). Until then the operator may:",
-        *[f"  - {StudioPermission.named(value).meaning}" for value in glass.actions],
-        "",
-        "Your audit log lists each page that the operator opens. To end the access now, open your studio:",
-        f"{settings.PUBLIC_URL}/studio/{studio.slug}/",
-    ]
-    subject, text = f"Break-glass access to {studio.name}", "\n".join(lines)
-
-    # One mail each: admins need not learn each other's addresses. A mail server that is down must neither undo the entry
-    # nor hide it: the portal shows the row as well.
-    for address in addresses:
-        transaction.on_commit(EmailMessage(subject, text, to=[address]).send, robust=True)
+def _notify_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
+    # After the commit: a mail server that is down must neither undo the entry nor hide it. The portal shows the row too.
+    mail.send_on_commit(
+        "access/mail/break_glass",
+        {
+            "operator": operator.get_full_name(),
+            "studio": studio.name,
+            "reason": glass.reason,
+            "ends_at": glass.ends_at,
+            "permitted": [StudioPermission.named(value).meaning for value in glass.actions],
+            "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/",
+        },
+        to=admin_addresses(),
+        time_zone=studio.time_zone,
+    )

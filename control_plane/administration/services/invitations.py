@@ -14,7 +14,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.access.member_permissions import require_people, require_rank
-from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import (
     claim_address,
@@ -25,6 +24,7 @@ from control_plane.accounts.services import (
 from control_plane.administration.services.members import join
 from control_plane.administration.services.signin_links import is_limited_to
 from control_plane.audit.services import record_for
+from control_plane.common import mail
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, SignInRequired
 from control_plane.common.roles import Role
@@ -201,9 +201,12 @@ def _sent(invitation: Invitation, token: str, actor: Actor) -> Offer:
     link = f"{settings.PUBLIC_URL}{PATH}?{urlencode({'token': token})}"
     by_mail = mail.has_server()
     if by_mail:
-        subject = f"You are invited to {invitation.studio.name}"
-        context: dict[str, object] = {"invitation": invitation, "link": link}
-        mail.send(invitation.email, subject, "administration/mail/invitation.txt", context)
+        mail.send(
+            "administration/mail/invitation",
+            {"invitation": invitation, "link": link},
+            to=[invitation.email],
+            time_zone=invitation.studio.time_zone,
+        )
         invitation.sent_at = timezone.now()
     else:
         invitation.sent_at = None

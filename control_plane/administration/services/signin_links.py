@@ -10,10 +10,10 @@ from allauth.socialaccount.models import SocialAccount
 from django.utils import timezone
 
 from control_plane.access.member_permissions import lock_people
-from control_plane.accounts import mail
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link, end_signin_links, lock_account
 from control_plane.audit.services import record_for
+from control_plane.common import mail
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Conflict, Forbidden, NotFound
 from control_plane.common.scoping import studio_scope

@@ -15,7 +15,7 @@ from control_plane.access import access
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.accounts import mail
+from control_plane.common import mail
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.compliance.anomaly_alerts import (
     THRESHOLD_FIELDS,

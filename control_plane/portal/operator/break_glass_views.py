@@ -13,9 +13,9 @@ from control_plane.access import access, services
 from control_plane.access.models import BreakGlass
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.accounts import mail
 from control_plane.audit.audit_events import AUDIT_READ
 from control_plane.audit.permissions import VIEW_AUDIT
+from control_plane.common import mail
 from control_plane.common.errors import NotFound
 from control_plane.portal.operator.presenter import break_glass_lines
 from control_plane.portal.page import actor_of, studio_page

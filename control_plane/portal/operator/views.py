@@ -18,10 +18,10 @@ from control_plane.access import roles
 from control_plane.access import services as access_services
 from control_plane.access.models import BreakGlass
 from control_plane.access.services.break_glass import MOST_HOURS, SHORTEST_REASON
-from control_plane.accounts import mail
 from control_plane.accounts import operators as accounts_services
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
+from control_plane.common import mail
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import user_scope

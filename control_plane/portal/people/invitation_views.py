@@ -18,13 +18,13 @@ from control_plane.access import access
 from control_plane.access.audit_events import PEOPLE_LISTED
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
-from control_plane.accounts import mail
 from control_plane.accounts.limits import require_attempts_left
 from control_plane.accounts.models import User
 from control_plane.accounts.services import token_hash
 from control_plane.accounts.sessions import provider_of
 from control_plane.accounts.views import first_page
 from control_plane.administration.services.invitations import Offer, accept, invite, revoke, send_again
+from control_plane.common import mail
 from control_plane.common.errors import (
     BadRequest,
     Conflict,

@@ -14,12 +14,12 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import Client, RequestFactory
 
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import SigninLink
 from control_plane.accounts.services import create_signin_link
 from control_plane.administration import services
 from control_plane.administration.services import signin_links
 from control_plane.administration.services.signin_links import create_member_link, is_limited_to
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from tests.control_plane.accounts.test_factors import KEY
 from tests.control_plane.accounts.test_sessions import HTML, PASSWORD, is_in

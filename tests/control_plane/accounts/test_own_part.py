@@ -11,12 +11,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.accounts.services import create_signin_link
 from control_plane.administration import services
 from control_plane.audit.models import Entry
 from control_plane.common.errors import Forbidden, NotFound
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.services.signin import change_signin_policy

@@ -14,7 +14,6 @@ from django.test import Client
 from django.utils import timezone
 
 from control_plane.access.services.api_keys import actor_of
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import SigninLink, User
 from control_plane.accounts.services import create_signin_link, create_user, rename_user
 from control_plane.administration import services
@@ -24,6 +23,7 @@ from control_plane.administration.services.signin_links import REFUSED, create_m
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden, NotFound
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.models import IdentityProvider, ProviderKind

@@ -8,9 +8,9 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.administration import services
 from control_plane.common.actors import Actor
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from control_plane.plans.rate_limits import MAILS_PER_RECIPIENT
 from tests.control_plane.conftest import Cast

@@ -16,7 +16,6 @@ from control_plane.access import access
 from control_plane.access import services as access_services
 from control_plane.access.audit_events import BREAK_GLASS_CLOSED
 from control_plane.access.models import BreakGlass
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.administration.audit_events import OPERATOR_ENDED, OPERATOR_MADE
@@ -25,6 +24,7 @@ from control_plane.audit.events import AuditEvent
 from control_plane.audit.models import Entry
 from control_plane.audit.services import chain_scope
 from control_plane.common.errors import Conflict, Forbidden
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.permissions import VIEW_AGENTS

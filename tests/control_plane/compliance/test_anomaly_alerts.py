@@ -10,7 +10,6 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from control_plane.accounts.audit_events import SIGNIN_FAILED
-from control_plane.accounts.mail import NO_SERVER
 from control_plane.accounts.models import User
 from control_plane.audit.audit_events import AUDIT_EXPORTED
 from control_plane.audit.events import AuditEvent
@@ -18,6 +17,7 @@ from control_plane.audit.models import Entry
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
+from control_plane.common.mail import NO_SERVER
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance import anomaly_alerts
 from control_plane.compliance.anomaly_alerts import (
