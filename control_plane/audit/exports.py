@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from control_plane.audit.chain import Link, Stored, canonical_json, link_hash
+from control_plane.common.csv_lines import Verbatim, csv_line
 
 FORM = 1
 KIND = "threedance-audit"
@@ -271,25 +272,21 @@ def _json_line(entry: Stored) -> bytes:
 
 
 def _csv_line(link: Link, stored: bytes, words: str) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow(
-        [
-            link.sequence,
-            link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
-            link.action,
-            link.actor_kind,
-            link.actor_id or "",
-            link.actor_job,
-            link.object_type,
-            link.object_id,
-            canonical_json(link.details, "details").decode(),
-            link.previous_hash.hex(),
-            stored.hex(),
-            # A name that a spreadsheet would take for a formula is shown as text.
-            "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words,
-        ]
+    # The hash is of these cells: a reader must get them back as they are stored.
+    hashed = (
+        str(link.sequence),
+        link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        link.action,
+        link.actor_kind,
+        str(link.actor_id or ""),
+        link.actor_job,
+        link.object_type,
+        link.object_id,
+        canonical_json(link.details, "details").decode(),
+        link.previous_hash.hex(),
+        stored.hex(),
     )
-    return text.getvalue().encode()
+    return csv_line([*map(Verbatim, hashed), words]).encode()
 
 
 def _from_cells(cells: list[str], studio_id: UUID | None) -> tuple[Link, str]:

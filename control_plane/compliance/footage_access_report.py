@@ -1,7 +1,5 @@
 """Report on footage access: who opened a class with a certain dancer, when, for how long and with which permission."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +11,7 @@ from control_plane.audit.models import Entry
 from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.csv_lines import csv_line
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.audit_events import REPORT_READ
@@ -180,17 +179,9 @@ def _hidden_families(
 
 def as_csv(report: FootageAccessReport) -> str:
     """Returns the report as CSV."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["at (UTC)", "who", "role", "did", "class", "seconds", "right", "roster confirmed"])
+    lines = [csv_line(["at (UTC)", "who", "role", "did", "class", "seconds", "right", "roster confirmed"])]
     for row in report.rows:
-        seconds = "" if row.lasted is None else round(row.lasted.total_seconds())
+        seconds = None if row.lasted is None else round(row.lasted.total_seconds())
         cells = [f"{row.at:%Y-%m-%d %H:%M:%S}", row.who, row.role, row.did, row.class_title]
-        writer.writerow(
-            [*map(_safe, cells), seconds, row.right, "yes" if row.confirmed else "no"],
-        )
-    return text.getvalue()
-
-
-def _safe(cell: str) -> str:
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+        lines.append(csv_line([*cells, seconds, row.right, "yes" if row.confirmed else "no"]))
+    return "".join(lines)

@@ -4,6 +4,8 @@ from tests.sabotage.sabotage import Sabotage
 
 _ROWS = "tests/control_plane/common/test_row_security.py"
 
+_CSV = "tests/control_plane/common/test_csv_lines.py"
+
 _STATES = "tests/control_plane/common/test_states.py"
 
 _ENDS = "tests/control_plane/common/test_scope_ends.py"
@@ -66,5 +68,17 @@ DATABASE = (
         '        may_change = When(**{f"{table.field}__in": table.sources(to)}, then=Value(str(to.value)))',
         "        may_change = When(pk__isnull=False, then=Value(str(to.value)))",
         (f"{_STATES}::test_every_pair_that_the_table_lacks_is_refused",),
+    ),
+    Sabotage(
+        "a name becomes a formula in a spreadsheet",
+        "database",
+        "control_plane/common/csv_lines.py",
+        """    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell""",
+        "    return cell",
+        (
+            f"{_CSV}::test_a_text_that_a_spreadsheet_would_evaluate_is_shown_as_text",
+            f"{_CSV}::test_no_cell_of_text_begins_like_a_formula_and_no_other_is_changed",
+            "tests/control_plane/audit/test_offline.py::test_names_that_a_spreadsheet_would_run_are_shown_as_text",
+        ),
     ),
 )
