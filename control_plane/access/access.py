@@ -1,56 +1,46 @@
-"""The only place that decides who may do what. Nothing is cached: a right taken away is gone at the next question.
+"""The only place that decides who may do what. Nothing is cached: a permission that is removed is gone at the next call.
 
-`decide` says yes or no, and why; `can`, `require`, `permissions` and `who_can` are that one question asked in other
-shapes, and `visible` is the same rule as a condition of a query. Ask inside `studio_scope` of the thing's studio. In
-which order it is decided, and why, stands in `docs/design/access.md`.
+`decide` answers yes or no, with the reason; `can`, `require`, `permissions`, `what_can` and `who_can` are the same decision
+in other shapes, and `visible` is the same rule as a query. All are compiled from the one table in `rule`. Call them inside
+the `studio_scope` of the object's studio. The order of evaluation is described in `docs/design/access.md`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from control_plane.access import model_access, sources
-from control_plane.access.decision import Decision, Reason, Standing, Why, giving, judge
-from control_plane.access.facts import everybody, open_visits, standing_of
+from control_plane.access import model_access, rule
+from control_plane.access.decision import AccessFacts, Decision, Reason, ReasonCode
+from control_plane.access.facts import read_everybody, read_facts
 from control_plane.access.model_access import UnlistedModel, permission_name, view_action
-from control_plane.access.models import Effect, ObjectRight, RoleActions
-from control_plane.access.roles import (
-    AGENT_ACTIONS,
-    BREAK_GLASS_ACTIONS,
-    DEFAULTS,
-    FLOOR,
-    LIMITS,
-    OWN_ONLY,
-    SYSTEM_ACTIONS,
-    denying,
-    title,
-)
+from control_plane.access.roles import AGENT_ACTIONS, DEFAULTS, LIMITS, SYSTEM_ACTIONS, title
+from control_plane.access.sources import FactSource, by_code
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden, NotFound, SignInRequired
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
-from control_plane.common.scoping import CurrentStudio, current_studio_id
+from control_plane.common.scoping import current_studio_id
 from control_plane.tenancy.models import Membership
-from control_plane.tenancy.selectors import in_force, members
+from control_plane.tenancy.selectors import members
 from shared.protocol.errors import Code
 
 __all__ = [
     "Decision",
     "Reason",
+    "ReasonCode",
     "UnlistedModel",
-    "Why",
     "can",
     "decide",
     "permission_name",
     "permissions",
     "require",
-    "require_lent",
+    "require_in_scope",
     "require_signed_in",
     "role_of",
     "view_action",
@@ -67,11 +57,11 @@ ROLE_PERMISSIONS = DEFAULTS
 
 
 def decide(actor: Actor, action: StudioPermission, obj: Model) -> Decision:
-    """Returns whether `actor` may do `action` to `obj` (a Studio, or a listed thing that has a `studio_id`), and why.
+    """Returns whether `actor` may do `action` to `obj` (a Studio, or a row that has a `studio_id`), and why.
 
     Raises:
         ScopeMissing: no studio is in scope.
-        UnlistedModel: rows of this table cannot be asked about.
+        UnlistedModel: the model declares no view permission.
     """
     return _question(actor, obj)(action)
 
@@ -86,36 +76,36 @@ def can(actor: Actor, action: StudioPermission, obj: Model) -> bool:
 
 
 def require(actor: Actor, action: StudioPermission, obj: Model) -> None:
-    """Returns when `actor` may do `action` to `obj`.
+    """Returns if `actor` may do `action` to `obj`.
 
     Raises:
-        NotFound: the actor does not belong to the studio, or may not even see the thing.
-        Forbidden: the actor may see it, but not this.
+        NotFound: the actor does not belong to the studio, or may not even see the object.
+        Forbidden: the actor may see it, but not do this.
         ScopeMissing, UnlistedModel: as `decide`.
     """
     ask = _question(actor, obj)
     decision = ask(action)
     if decision:
         return
-    if decision.reason.why is Why.NOT_A_MEMBER:
+    if decision.reason.code == ReasonCode.NOT_A_MEMBER:
         raise NotFound
-    if decision.reason.why is Why.MACHINE:
-        raise Forbidden(f"{action} is not a right of {actor.kind}")
+    if decision.reason.code == ReasonCode.MACHINE:
+        raise Forbidden(f"{action} is not a permission of {actor.kind}")
     view = view_action(type(obj))
     if action is not view and not ask(view):
         raise NotFound
     raise _refused(decision.reason)
 
 
-def require_lent(actor: Actor, actions: Iterable[StudioPermission]) -> None:
-    """Return where `actor` may hand `actions` on: a person may, an API key no more than it lends itself.
+def require_in_scope(actor: Actor, actions: Iterable[StudioPermission]) -> None:
+    """Returns if `actor` may pass `actions` on: a person may; an API key only those in its scope.
 
     Raises:
-        Forbidden: a key asks that does not lend one of them.
+        Forbidden: the actor is a key, and one of them is out of its scope.
     """
     for action in actions:
-        if not _lent(actor, action):
-            raise _refused(Reason(Why.NOT_LENT, action))
+        if not _in_scope(actor, action):
+            raise _refused(Reason(ReasonCode.OUT_OF_SCOPE, action))
 
 
 def require_signed_in(user: object) -> Actor:
@@ -130,7 +120,7 @@ def require_signed_in(user: object) -> Actor:
 
 
 def role_of(actor: Actor, studio_id: UUID) -> Role | None:
-    """Returns the person's role in the studio in scope; None for strangers and for those who are no person."""
+    """Returns the person's role in the studio in scope; None for strangers, agents and the platform."""
     if actor.kind is not ActorKind.USER or actor.id is None:
         return None
     found = members(timezone.now()).filter(studio_id=studio_id, user_id=actor.id)
@@ -139,7 +129,7 @@ def role_of(actor: Actor, studio_id: UUID) -> Role | None:
 
 
 def permissions(actor: Actor, studio_id: UUID) -> frozenset[StudioPermission]:
-    """Returns what the actor may do throughout the studio in scope; rights on single things come on top."""
+    """Returns the permissions that the actor has throughout the studio in scope; grants on single objects add to them."""
     ask = _ask(actor, studio_id, lambda: {model_access.STUDIO: studio_id})
     return frozenset(action for action in StudioPermission.all() if ask(action))
 
@@ -148,67 +138,71 @@ def visible(actor: Actor, of: type[M] | QuerySet[M], *, to: StudioPermission | N
     """Returns the rows of the studio in scope that `actor` may see, in one query that decides as `can` does.
 
     Args:
-        to: what else than seeing them the rows are asked for, such as to replay them.
+        to: another permission than viewing, such as replay: the rows on which the actor has it.
 
     Raises:
         ScopeMissing: no studio is in scope.
-        UnlistedModel: nobody has said which action shows these rows.
+        UnlistedModel: the model declares no view permission.
     """
     queryset: QuerySet[Any] = of if isinstance(of, QuerySet) else of._default_manager.all()
     model = queryset.model
     action = to or view_action(model)
-    studio_id, now = current_studio_id(), timezone.now()
+    studio_id = current_studio_id()
     if model is User:
         queryset = queryset.filter(pk__in=Membership.objects.values("user_id"))
     if actor.kind is not ActorKind.USER or actor.id is None:
         return queryset if _machine_may(actor, action, studio_id) else queryset.none()
-    if not _lent(actor, action):
+    if not _in_scope(actor, action):
         return queryset.none()
-    mine = members(now).filter(user_id=actor.id)
-    theirs = ObjectRight.objects.filter(in_force(now), user_id=actor.id)
-    denials = theirs.filter(_rights_on(model, lambda _: denying(action)), effect=Effect.DENY)
-    grants = theirs.filter(_rights_on(model, lambda label: giving(action, label)), effect=Effect.ALLOW)
-    limited = [role for role in Role if action in LIMITS[role]]
-    by_role = _by_role(model, action, mine, actor.id, now)
-    by_grant = Q(Exists(mine.filter(role__in=limited))) & Q(Exists(grants))
-    visits = open_visits(now).filter(operator_id=actor.id)
-    by_visit = (
-        Q(Exists(visits.filter(actions__contains=[action])))
-        if action in BREAK_GLASS_ACTIONS
-        else Q(pk__in=[])
-    )
-    denied = Q(Exists(mine)) & Q(Exists(denials))
-    return queryset.filter((by_role | by_grant | by_visit) & ~denied)
+    return queryset.filter(rule.condition(action, rule.Rows(model, actor.id, timezone.now())))
 
 
 def who_can(
     action: StudioPermission, obj: Model, *, after: int = 0, most: int = MOST_PEOPLE
 ) -> list[tuple[User, Decision]]:
-    """Returns everybody who is something to the studio, by name, each with the decision about `obj`.
+    """Returns the studio's members and operators with open access, by name, each with the decision about `obj`.
 
-    Ask `MANAGE_PEOPLE` of whoever is shown this. At most four queries, however many people.
+    Require `MANAGE_PEOPLE` of the person who is shown this. Three queries and one for each fact source, at any number of
+    people.
 
     Args:
-        after: how many to pass over. most: at most `MOST_PEOPLE`; a shorter answer is the last page.
+        after: how many people to skip.
+        most: at most `MOST_PEOPLE`; a shorter answer is the last page.
     """
     now = timezone.now()
     on = model_access.belonging(obj)
-    page = everybody(on, now, after=after, most=min(most, MOST_PEOPLE))
-    guardians = [user.id for user, standing in page if _asks_own(standing, action)]
-    own = sources.guardians.owners(on.get(model_access.CLASS), guardians, now)
-    return [
-        (user, judge(standing, action, owns=lambda user_id=user.id: user_id in own))  # type: ignore[misc]
-        for user, standing in page
-    ]
+    page = read_everybody(on, now, after=after, most=min(most, MOST_PEOPLE))
+    asked = _ObjectFacts(on, [user.pk for user, _ in page], now)
+    return [(user, rule.evaluate(facts, action, asked.about(user.pk))) for user, facts in page]
 
 
 def what_can(user: User, studio_id: UUID) -> list[tuple[StudioPermission, Decision]]:
-    """Returns, for each action of people, the decision about the studio in scope as a whole; one query.
+    """Returns, for each permission of people, the decision about the studio in scope as a whole; one query.
 
-    Rights on single things stand in `selectors.rights_of`. Ask `MANAGE_PEOPLE` of whoever is shown this.
+    Grants on single objects are in `selectors.rights_of`. Require `MANAGE_PEOPLE` of the person who is shown this.
     """
     ask = _ask(user.actor, studio_id, lambda: {model_access.STUDIO: studio_id})
     return [(action, ask(action)) for action in StudioPermission.all() if action in LIMITS[Role.ADMIN]]
+
+
+@dataclass(slots=True)
+class _ObjectFacts:
+    """The registered facts about one object and some people: each source is read when it first matters, and once."""
+
+    on: Mapping[str, UUID]
+    user_ids: Collection[UUID]
+    now: datetime
+    _holders: dict[FactSource, set[UUID]] = field(default_factory=dict)
+
+    def about(self, user_id: UUID) -> rule.HoldsFact:
+        """Returns the question whether a fact is true of one of the people."""
+
+        def holds(source: FactSource) -> bool:
+            if source not in self._holders:
+                self._holders[source] = source.facts.holders(self.on, self.user_ids, self.now)
+            return user_id in self._holders[source]
+
+        return holds
 
 
 def _question(actor: Actor, obj: Model) -> Callable[[StudioPermission], Decision]:
@@ -218,32 +212,29 @@ def _question(actor: Actor, obj: Model) -> Callable[[StudioPermission], Decision
 def _ask(
     actor: Actor, studio_id: UUID, belonging: Callable[[], dict[str, UUID]]
 ) -> Callable[[StudioPermission], Decision]:
-    """Reads what there is to know, once, and returns the question that may then be asked for several actions."""
+    """Reads the facts, once, and returns the question that may then be asked for several permissions."""
     if actor.kind is not ActorKind.USER or actor.id is None:
         known = actor.kind is ActorKind.SYSTEM or actor.studio_id == studio_id
-        why = Why.MACHINE if known else Why.NOT_A_MEMBER
-        return lambda action: Decision(_machine_may(actor, action, studio_id), Reason(why, action))
-    user_id, now = actor.id, timezone.now()
+        code = ReasonCode.MACHINE if known else ReasonCode.NOT_A_MEMBER
+        return lambda action: Decision(_machine_may(actor, action, studio_id), Reason(code, action))
     if studio_id != current_studio_id():
-        return lambda action: judge(Standing(), action, owns=lambda: False)
+        return lambda action: rule.evaluate(AccessFacts(), action, lambda source: False)
+    now = timezone.now()
     on = belonging()
-    standing = standing_of(user_id, on, now)
+    facts = read_facts(actor.id, on, now)
+    fact = _ObjectFacts(on, [actor.id], now).about(actor.id)
 
     def ask(action: StudioPermission) -> Decision:
-        decision = judge(
-            standing,
-            action,
-            owns=lambda: user_id in sources.guardians.owners(on.get(model_access.CLASS), [user_id], now),
-        )
-        if decision and not _lent(actor, action):
-            return Decision(False, Reason(Why.NOT_LENT, action))
+        decision = rule.evaluate(facts, action, fact)
+        if decision and not _in_scope(actor, action):
+            return Decision(False, Reason(ReasonCode.OUT_OF_SCOPE, action))
         return decision
 
     return ask
 
 
-def _lent(actor: Actor, action: StudioPermission) -> bool:
-    """Returns whether a program that acts by a key may use this right of its person."""
+def _in_scope(actor: Actor, action: StudioPermission) -> bool:
+    """Returns whether an API key has the permission; a person without a key always."""
     return actor.scopes is None or action in actor.scopes
 
 
@@ -256,50 +247,16 @@ def _machine_may(actor: Actor, action: StudioPermission, studio_id: UUID) -> boo
     return False
 
 
-def _by_role(
-    model: type[Model], action: StudioPermission, mine: QuerySet[Membership], user_id: UUID, now: datetime
-) -> Q:
-    """Returns the condition under which a role shows rows of `model`: the defaults, or what the studio chose."""
-    kept = [role for role in Role if action in FLOOR[role]]
-    usual = [role for role in Role if action in DEFAULTS[role]]
-    limited = [role for role in Role if action in LIMITS[role]]
-    chosen = RoleActions.objects.filter(role=OuterRef("role"))
-    allowed = mine.filter(
-        Q(role__in=kept)
-        | Q(role__in=limited) & Exists(chosen.filter(actions__contains=[action]))
-        | Q(role__in=usual) & ~Exists(chosen)
-    )
-    own_only = [role for role in Role if action in OWN_ONLY.get(role, frozenset())]
-    everywhere = Q(Exists(allowed.exclude(role__in=own_only)))
-    class_path = model_access.paths(model).get(model_access.CLASS)
-    if not own_only or class_path is None:
-        return everywhere
-    return everywhere | Q(Exists(allowed.filter(role__in=own_only))) & sources.guardians.owned(
-        user_id, class_path, now
-    )
-
-
-def _rights_on(model: type[Model], actions: Callable[[str], frozenset[StudioPermission]]) -> Q:
-    """Returns the condition that a right is one of `actions(label)` on the outer row, or on what that belongs to."""
-    where: dict[str, Any] = {label: OuterRef(path) for label, path in model_access.paths(model).items()}
-    found = Q(pk__in=[])
-    for label, key in (where | {model_access.STUDIO: CurrentStudio()}).items():
-        names = [permission_name(action, label) for action in actions(label)]
-        found |= Q(object_pk=Cast(key, CharField()), permission__codename__in=names)
-    return found
-
-
-def _asks_own(standing: Standing, action: StudioPermission) -> bool:
-    return standing.role is not None and action in OWN_ONLY.get(standing.role, frozenset())
-
-
 def _refused(reason: Reason) -> Forbidden:
-    right = f"“{title(reason.action)}”"
-    if reason.why is Why.NOT_LENT:
-        lent = f"This key does not lend {right} ({reason.action})."
-        return Forbidden(lent, code=Code.KEY_NOT_ENOUGH)
-    if reason.why is Why.DENIED:
-        return Forbidden(f"You have been denied {right} here.")
+    permission = f"“{title(reason.action)}”"
+    if reason.code == ReasonCode.OUT_OF_SCOPE:
+        return Forbidden(
+            f"This API key does not include {permission} ({reason.action}).", code=Code.KEY_NOT_ENOUGH
+        )
+    if reason.code == ReasonCode.DENIED:
+        return Forbidden(f"You have been denied {permission} here.")
+    if (source := by_code(reason.code)) is not None:
+        return Forbidden(str(source.text))
     if reason.role is None:
-        return Forbidden(f"You were not let in for {right}.")
-    return Forbidden(f"Your role in this studio does not include {right}.")
+        return Forbidden(f"Your break-glass access does not include {permission}.")
+    return Forbidden(f"Your role in this studio does not include {permission}.")

@@ -1,8 +1,13 @@
-"""Reads what people are to the studio in scope, in one query: membership, role table, rights, break-glass."""
+"""Reads the facts of the access rule about people of the studio in scope: one statement, no rule.
+
+Read are the membership, the studio's changes to its role, grants and denials, and break-glass access, each only while it is
+in force. `rule` decides what follows from them.
+"""
 
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +15,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from control_plane.access import model_access
-from control_plane.access.decision import Held, Standing, Visit
+from control_plane.access.decision import AccessFacts, ActiveBreakGlass, ActiveGrant
 from control_plane.access.models import BreakGlass, Effect, ObjectRight
 from control_plane.access.roles import BREAK_GLASS_ACTIONS, effective
 from control_plane.accounts.models import User
@@ -25,43 +30,45 @@ _LABELS = {
 }
 
 
-def open_visits(now: datetime, among: QuerySet[BreakGlass] | None = None) -> QuerySet[BreakGlass]:
-    """Returns the break-glasses that are open now, of the studio in scope or `among` those given."""
+def open_break_glass(now: datetime, among: QuerySet[BreakGlass] | None = None) -> QuerySet[BreakGlass]:
+    """Returns the break-glass access that is open now, of the studio in scope or `among` the given rows."""
     rows: QuerySet[BreakGlass] = BreakGlass.objects.all() if among is None else among
     return rows.filter(
         closed_at__isnull=True, ends_at__gt=now, operator__is_operator=True, operator__is_active=True
     )
 
 
-def standing_of(user_id: UUID, on: Mapping[str, UUID], now: datetime) -> Standing:
-    """Returns what a person is to the studio in scope and to the things `on` (label -> id); one query."""
-    return _read([user_id], on.values(), now).get(user_id, Standing())
+def read_facts(user_id: UUID, on: Mapping[str, UUID], now: datetime) -> AccessFacts:
+    """Returns the facts about a person, the studio in scope and the objects `on` (label -> id); one query."""
+    return _read([user_id], on.values(), now).get(user_id, AccessFacts())
 
 
-def everybody(on: Mapping[str, UUID], now: datetime, *, after: int, most: int) -> list[tuple[User, Standing]]:
-    """Returns a page of all who are something to the studio in scope, by name; two queries."""
+def read_everybody(
+    on: Mapping[str, UUID], now: datetime, *, after: int, most: int
+) -> list[tuple[User, AccessFacts]]:
+    """Returns a page of the studio's members and operators with open access, by name; two queries."""
     inside = Q(Exists(members(now).filter(user_id=OuterRef("pk")))) | Q(
-        Exists(open_visits(now).filter(operator_id=OuterRef("pk")))
+        Exists(open_break_glass(now).filter(operator_id=OuterRef("pk")))
     )
     page = User.objects.filter(inside).order_by("display_name", "email", "pk")[after : after + most]
     people = {user.pk: user for user in page}
-    standings = _read(people, on.values(), now)
-    return [(user, standings.get(pk, Standing())) for pk, user in people.items()]
+    found = _read(people, on.values(), now)
+    return [(user, found.get(pk, AccessFacts())) for pk, user in people.items()]
 
 
-# By hand, because it is asked for every key and playlist: putting it together through the ORM took ten times as long as
-# the database needs to answer. `tests/control_plane/access/test_visible.py` holds it against the ORM's conditions.
+# Hand-written, because every key and playlist needs it: building it through the ORM took ten times as long as the database
+# needs to answer. `tests/control_plane/access/test_visible.py` compares it with the conditions of `rule`.
 _SQL = """
 SELECT person.id, member.role, chosen.actions,
     (SELECT jsonb_agg(
             jsonb_build_array(
-                permission.codename, thing.model, held.effect, held.until, held.given_by, held.reason
-            ) ORDER BY held.given_at DESC, held.id)
-        FROM access_objectright held
-        JOIN auth_permission permission ON permission.id = held.permission_id
-        JOIN django_content_type thing ON thing.id = held.content_type_id
-        WHERE held.studio_id = %(studio)s AND held.user_id = person.id AND held.object_pk = ANY(%(on)s)
-            AND (held.until IS NULL OR held.until > %(now)s)),
+                permission.codename, kind.model, given.effect, given.until, given.given_by, given.reason
+            ) ORDER BY given.given_at DESC, given.id)
+        FROM access_objectright given
+        JOIN auth_permission permission ON permission.id = given.permission_id
+        JOIN django_content_type kind ON kind.id = given.content_type_id
+        WHERE given.studio_id = %(studio)s AND given.user_id = person.id AND given.object_pk = ANY(%(on)s)
+            AND (given.until IS NULL OR given.until > %(now)s)),
     (SELECT jsonb_agg(jsonb_build_array(glass.id, glass.actions, glass.ends_at) ORDER BY glass.created_at)
         FROM access_breakglass glass
         WHERE glass.studio_id = %(studio)s AND glass.operator_id = person.id AND person.is_operator
@@ -74,7 +81,7 @@ WHERE person.is_active AND person.id = ANY(%(people)s)
 """
 
 
-def _read(people: Collection[UUID], on: Collection[UUID], now: datetime) -> dict[UUID, Standing]:
+def _read(people: Collection[UUID], on: Collection[UUID], now: datetime) -> dict[UUID, AccessFacts]:
     values: dict[str, Any] = {
         "studio": current_studio_id(),
         "people": list(people),
@@ -84,46 +91,53 @@ def _read(people: Collection[UUID], on: Collection[UUID], now: datetime) -> dict
     with connection.cursor() as cursor:
         cursor.execute(_SQL, values)
         rows = cursor.fetchall()
-    return {row[0]: _standing(*row[1:]) for row in rows}
+    return {row[0]: _facts(*row[1:]) for row in rows}
 
 
-def _standing(role: str | None, chosen: str | None, rights: str | None, visits: str | None) -> Standing:
-    member = Role(role) if role else None
-    return Standing(
-        role=member,
-        allowed=effective(member, json.loads(chosen) if chosen else None) if member else frozenset(),
-        rights=tuple(right for row in json.loads(rights or "[]") if (right := _right(*row)) is not None),
-        visits=tuple(_visit(*row) for row in json.loads(visits or "[]")),
+def _facts(role: str | None, chosen: str | None, grants: str | None, glasses: str | None) -> AccessFacts:
+    return AccessFacts(
+        role=Role(role) if role else None,
+        allowed=_allowed(role, chosen) if role else frozenset(),
+        grants=tuple(grant for row in json.loads(grants or "[]") if (grant := _grant(*row)) is not None),
+        break_glasses=tuple(_break_glass(*row) for row in json.loads(glasses or "[]")),
     )
 
 
-def _right(
+@lru_cache(maxsize=512)
+def _allowed(role: str, chosen: str | None) -> frozenset[StudioPermission]:
+    # Nothing of a studio is cached here: both arguments have just been read, and the result depends on nothing else.
+    return effective(Role(role), json.loads(chosen) if chosen else None)
+
+
+def _grant(
     codename: str, model: str, effect: str, until: str | None, given_by: str | None, reason: str
-) -> Held | None:
+) -> ActiveGrant | None:
     action = _known(codename.removesuffix(f"_{model}"))
     if action is None:
         return None
-    return Held(
+    return ActiveGrant(
         action=action,
         allows=effect == Effect.ALLOW,
-        thing=_LABELS.get(model, ""),
+        object_label=_LABELS.get(model, ""),
         until=datetime.fromisoformat(until) if until else None,
         given_by=UUID(given_by) if given_by else None,
         reason=reason,
     )
 
 
-def _visit(id_: str, values: list[str], ends_at: str) -> Visit:
+def _break_glass(id_: str, values: list[str], ends_at: str) -> ActiveBreakGlass:
     actions = frozenset(action for text in values if (action := _known(text)) is not None)
-    return Visit(id=UUID(id_), actions=actions & BREAK_GLASS_ACTIONS, ends_at=datetime.fromisoformat(ends_at))
+    return ActiveBreakGlass(
+        id=UUID(id_), actions=actions & BREAK_GLASS_ACTIONS, ends_at=datetime.fromisoformat(ends_at)
+    )
 
 
 def _known(text: str) -> StudioPermission | None:
     return StudioPermission.get(text)
 
 
-def right_on(right: ObjectRight) -> tuple[str, StudioPermission | None]:
-    """Returns the label of what a right is on, and its action (None: one that there is no longer)."""
-    model = right.content_type.model
-    label = _LABELS.get(model, right.content_type.app_label + "." + model)
-    return label, _known(right.permission.codename.removesuffix(f"_{model}"))
+def grant_target(grant: ObjectRight) -> tuple[str, StudioPermission | None]:
+    """Returns the label of the object that a grant is on, and its permission (None: one that no longer exists)."""
+    model = grant.content_type.model
+    label = _LABELS.get(model, grant.content_type.app_label + "." + model)
+    return label, _known(grant.permission.codename.removesuffix(f"_{model}"))

@@ -42,7 +42,7 @@ def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
         raise Forbidden("Only an admin can make a member an admin.")
     chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
     may = effective(Role.ADMIN, chosen)
-    access.require_lent(actor, [action for action in StudioPermission.all() if action in may])
+    access.require_in_scope(actor, [action for action in StudioPermission.all() if action in may])
 
 
 def lock_people(actor: Actor, obj: Model) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from control_plane.access.facts import open_visits
+from control_plane.access.facts import open_break_glass
 from control_plane.access.models import BreakGlass, ObjectRight
 from control_plane.common.scoping import user_scope
 
@@ -18,7 +18,7 @@ def own_break_glass(user_id: UUID, *, slug: str) -> BreakGlass | None:
 def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
     """Returns an operator's open break-glasses with their studios loaded, the one that lasts longest first."""
     with user_scope(user_id):
-        found = open_visits(timezone.now(), BreakGlass.own.all())
+        found = open_break_glass(timezone.now(), BreakGlass.own.all())
         return list(found.select_related("studio").order_by("-ends_at"))
 
 
@@ -30,13 +30,13 @@ def break_glasses() -> QuerySet[BreakGlass]:
 
 def open_break_glasses() -> list[BreakGlass]:
     """Returns those that are open now; shown to everybody who manages people of the studio in scope."""
-    return list(open_visits(timezone.now()).select_related("operator").order_by("ends_at"))
+    return list(open_break_glass(timezone.now()).select_related("operator").order_by("ends_at"))
 
 
 def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
     """Returns a person's rights and denials in the studio in scope, over or not, newest first.
 
-    `facts.right_on` reads each. Ask `access` before.
+    `facts.grant_target` reads each. Ask `access` before.
     """
     found: QuerySet[ObjectRight] = (
         ObjectRight.objects.filter(user_id=user_id)

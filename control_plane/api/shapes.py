@@ -82,7 +82,7 @@ def action(name: StudioPermission) -> Json:
 
 def right(row: ObjectRight) -> Json:
     """A grant or a denial on one object."""
-    label, name = facts.right_on(row)
+    label, name = facts.grant_target(row)
     return {
         "id": str(row.pk),
         "user_id": str(row.user_id),
@@ -98,7 +98,7 @@ def right(row: ObjectRight) -> Json:
 
 def decision(answer: Decision) -> Json:
     """An access decision, with its reason as text."""
-    return {"allowed": answer.allowed, "why": answer.reason.why.value, "words": answer.reason.words()}
+    return {"allowed": answer.allowed, "why": answer.reason.code, "words": answer.reason.words()}
 
 
 def dancer(row: Dancer) -> Json:

@@ -13,6 +13,6 @@ class PeopleConfig(AppConfig):
     label = "people"
 
     def ready(self) -> None:
-        """Registers the source of guardians with `access`."""
+        """Registers the fact that a class shows a guardian's own dancers."""
         # Imported here, because models cannot be imported before the app registry is ready.
-        sources.guardians = import_string("control_plane.people.ownership.Guardians")()
+        sources.register(import_string("control_plane.people.ownership.OWN_DANCERS"))

@@ -1,24 +1,28 @@
-"""Source of facts for `access`: the people who answer for a dancer in a class."""
+"""Which classes show a guardian's own dancers: the fact source of `access` for guardians."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
+from control_plane.access.decision import ReasonCode
+from control_plane.access.model_access import CLASS
+from control_plane.access.sources import FactEffect, FactSource
 from control_plane.people.models import Dancer, Guardianship
 
 
-class Guardians:
-    """Reads guardianships and confirmed rosters. Both methods are the same rule, for one class and as a query condition."""
+class OwnDancers:
+    """Reads guardianships and the confirmed rosters of classes. Both methods are one rule, in two forms."""
 
-    def owners(self, class_id: UUID | None, user_ids: Collection[UUID], now: datetime) -> set[UUID]:
-        """Returns the users among `user_ids` who own a class, in one query.
+    def holders(self, on: Mapping[str, UUID], user_ids: Collection[UUID], now: datetime) -> set[UUID]:
+        """Returns the people among `user_ids` who may count a class as their own dancers': one query.
 
-        A user owns a class who answers for a dancer confirmed in it and for every protected dancer in it. So a protected
-        dancer hides the class from all other families.
+        They are guardians of a dancer who is confirmed on its roster, and of every protected dancer in it.
         """
+        class_id = on.get(CLASS)
         if class_id is None or not user_ids:
             return set()
         guardians = Guardianship.objects.filter(
@@ -36,14 +40,25 @@ class Guardians:
                 wanted &= set(theirs)
         return found & wanted
 
-    def owned(self, user_id: UUID, class_path: str, now: datetime) -> Q:
-        """Returns the rule of `owners` as a condition on rows that belong to the class at `class_path`."""
+    def condition(self, user_id: UUID, paths: Mapping[str, str], now: datetime) -> Q:
+        """Returns the same as `holders` as a condition on rows that belong to a class."""
+        if CLASS not in paths:
+            return Q(pk__in=[])
+        class_id = OuterRef(paths[CLASS])
         theirs = Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True, started_at__lte=now)
-        shown = Dancer.objects.filter(appearances__class_session_id=OuterRef(class_path))
+        shown = Dancer.objects.filter(appearances__class_session_id=class_id)
         mine = Dancer.objects.filter(
-            appearances__class_session_id=OuterRef(class_path),
+            appearances__class_session_id=class_id,
             appearances__confirmed_at__isnull=False,
             pk__in=theirs.values("dancer_id"),
         )
         closed = shown.filter(protected=True).exclude(pk__in=theirs.values("dancer_id"))
         return Q(Exists(mine)) & ~Q(Exists(closed))
+
+
+OWN_DANCERS = FactSource(
+    code=ReasonCode.OWN_DANCER,
+    effect=FactEffect.OWN,
+    facts=OwnDancers(),
+    text=_("Guardian of a dancer in this class."),
+)

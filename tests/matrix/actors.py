@@ -12,7 +12,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from control_plane.access.decision import Held, Standing, Visit
+from control_plane.access.decision import AccessFacts, ActiveBreakGlass, ActiveGrant
 from control_plane.access.model_access import CLASS
 from control_plane.access.roles import effective
 from control_plane.access.services.api_keys import PREFIX
@@ -42,7 +42,7 @@ class Asker:
     name: str
     user: User | None = None
     roles: dict[str, Role] = field(default_factory=dict)
-    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    held: dict[tuple[str, str], ActiveGrant] = field(default_factory=dict)
     """(tenant, key of a class) -> a right or a denial on it."""
     answers_for: str = ""
     """The tenant with a dancer whom the person answers for; the dancer was in its first class."""
@@ -94,16 +94,16 @@ class Asker:
         """Whether this one asks the API alone: of all keys, one asks everything else too, and is nobody there."""
         return self.lends is not None and self.name != "key of the admin"
 
-    def standing(self, tenant: str, class_key: str) -> Standing:
-        """Returns the facts about this actor in a tenant and a class of it, for the product's access decision."""
+    def facts(self, tenant: str, class_key: str) -> AccessFacts:
+        """Returns the facts about this one, a studio and a class in it, for the rule that the product decides by."""
         role = self.roles.get(tenant)
         held = self.held.get((tenant, class_key))
         ends_at = timezone.now() + timedelta(hours=1)
-        return Standing(
+        return AccessFacts(
             role=role,
             allowed=ROLES_MAY.get(role, effective(role, None)) if role else frozenset(),
-            rights=(held,) if held else (),
-            visits=(Visit(UUID(int=1), VISIT, ends_at),) if self.visits == tenant else (),
+            grants=(held,) if held else (),
+            break_glasses=(ActiveBreakGlass(UUID(int=1), VISIT, ends_at),) if self.visits == tenant else (),
         )
 
     def headers(self) -> dict[str, str]:
@@ -131,13 +131,13 @@ def make_askers(world: World) -> dict[str, Asker]:
             "granted",
             own.people["granted"],
             {"own": Role.PARTNER},
-            held={("own", "granted_class"): Held(REPLAY, True, CLASS)},
+            held={("own", "granted_class"): ActiveGrant(REPLAY, True, CLASS)},
         ),
         Asker(
             "denied",
             own.people["denied"],
             {"own": Role.VIEWER},
-            held={("own", "class"): Held(VIEW_CLASS, False, CLASS)},
+            held={("own", "class"): ActiveGrant(VIEW_CLASS, False, CLASS)},
         ),
         Asker("childless", own.people["childless"], {"own": Role.GUARDIAN}),
         Asker("factorless", other.people["factorless"], {"other": Role.ADMIN}, lacks_factor=True),

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from control_plane.access.decision import judge
 from control_plane.access.permissions import MANAGE_POLICY, USE_API
+from control_plane.access.rule import evaluate
 from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.permissions import StudioPermission
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
@@ -80,9 +80,9 @@ def may(asker: Asker, action: StudioPermission, target: Target, *, on_class: boo
     key = (target.class_key or CLASS_KEYS.get(target.state, "class")) if on_class else ""
     if asker.lends is not None and action not in asker.lends:
         return False
-    standing = asker.standing(target.studio, key)
     owns = on_class and key == "class" and asker.answers_for == target.studio
-    return bool(judge(standing, action, owns=lambda: owns))
+    # Guardianship is the only registered fact.
+    return bool(evaluate(asker.facts(target.studio, key), action, lambda source: owns))
 
 
 def belongs(asker: Asker, tenant: str) -> bool:

@@ -5,7 +5,9 @@ from tests.sabotage.sabotage import Sabotage, page, route
 _CLASSES = "studio/<slug:slug>/classes/"
 _CLASS = "studio/<slug:slug>/classes/<uuid:class_id>/"
 _ACCESS = "control_plane/access/access.py"
-_DECISION = "control_plane/access/decision.py"
+_RULE = "control_plane/access/rule.py"
+_VISIBLE = "tests/control_plane/access/test_visible.py::test_a_row_is_visible_exactly_where_one_can_see_it"
+_SOURCES = "tests/control_plane/access/test_sources.py"
 _TEST_ACCESS = "tests/control_plane/access/test_access.py"
 _TOKENS = "tests/control_plane/fleet/test_tokens.py"
 
@@ -22,7 +24,7 @@ LEAKS = (
         "visible() returns everything",
         "access",
         _ACCESS,
-        "    return queryset.filter((by_role | by_grant | by_visit) & ~denied)",
+        "    return queryset.filter(rule.condition(action, rule.Rows(model, actor.id, timezone.now())))",
         "    return queryset",
         (route(_CLASS + "progress/"),),
     ),
@@ -53,14 +55,14 @@ LEAKS = (
         (route("agent/v1/config"),),
     ),
     Sabotage(
-        "a person's standing is kept for a minute",
+        "the facts about a person are cached for a minute",
         "access",
         "control_plane/access/facts.py",
-        "    return _read([user_id], on.values(), now).get(user_id, Standing())",
+        "    return _read([user_id], on.values(), now).get(user_id, AccessFacts())",
         "    from django.core.cache import cache\n\n"
-        '    name = f"standing:{user_id}:{sorted(map(str, on.values()))}"\n'
+        '    name = f"facts:{user_id}:{sorted(map(str, on.values()))}"\n'
         "    return cache.get_or_set(\n"
-        "        name, lambda: _read([user_id], on.values(), now).get(user_id, Standing()), 60\n    )",
+        "        name, lambda: _read([user_id], on.values(), now).get(user_id, AccessFacts()), 60\n    )",
         (f"{_TEST_ACCESS}::test_taking_a_role_away_acts_at_once",),
     ),
     Sabotage(
@@ -101,7 +103,7 @@ LEAKS = (
     ),
 )
 
-# The matrix asks `decision.judge` itself what is right: a fault in that pure rule is for the tests of the rule to catch.
+# The matrix asks `rule.evaluate` itself what is right: a fault in the rule is for the tests of the rule to catch.
 ACCESS = (
     *LEAKS,
     Sabotage(
@@ -126,9 +128,9 @@ ACCESS = (
     Sabotage(
         "a denial is ignored",
         "access",
-        _DECISION,
-        "    if role is not None and (denial := _strongest(standing, action, allows=False)):",
-        "    if role is None and (denial := _strongest(standing, action, allows=False)):",
+        _RULE,
+        "        found = [grant for grant in facts.grants if grant.action in self.of.denied_by]\n",
+        "        found = [grant for grant in facts.grants[:0] if grant.action in self.of.denied_by]\n",
         ("tests/control_plane/access/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
     ),
     Sabotage(
@@ -145,8 +147,8 @@ ACCESS = (
         "the end of a right on a single thing is ignored",
         "access",
         "control_plane/access/facts.py",
-        "            AND (held.until IS NULL OR held.until > %(now)s)),",
-        "            AND (held.until IS NULL OR held.until IS NOT NULL)),",
+        "            AND (given.until IS NULL OR given.until > %(now)s)),",
+        "            AND (given.until IS NULL OR given.until IS NOT NULL)),",
         ("tests/control_plane/access/test_rights.py::test_a_right_ends_at_the_very_instant",),
     ),
     Sabotage(
@@ -190,9 +192,9 @@ ACCESS = (
     Sabotage(
         "a guardian sees the classes of every dancer",
         "access",
-        _DECISION,
-        "        if not only_own:\n",
-        "        if not only_own or not owns():\n",
+        _RULE,
+        "    everywhere = RoleIncludes(of, of.at_most - of.own_only)",
+        "    everywhere = RoleIncludes(of, of.at_most)",
         (
             "tests/control_plane/people/test_guardians.py::test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed",
         ),
@@ -200,9 +202,9 @@ ACCESS = (
     Sabotage(
         "break-glass opens more than was asked for",
         "access",
-        _DECISION,
-        "        (visit for visit in standing.visits if action in visit.actions),",
-        "        (visit for visit in standing.visits),",
+        _RULE,
+        "        found = [access for access in facts.break_glasses if self.of.action in access.actions]",
+        "        found = list(facts.break_glasses)",
         (
             "tests/control_plane/access/test_break_glass.py::test_an_operator_is_a_stranger_until_the_glass_is_broken_and_after",
         ),
@@ -210,13 +212,49 @@ ACCESS = (
     Sabotage(
         "the limits of a role do not bind rights on single things",
         "access",
-        _DECISION,
-        "    if role is not None and action in LIMITS[role] and (right :=",
-        "    if role is not None and (right :=",
+        _RULE,
+        "        return facts.role in self.roles\n",
+        "        return facts.role is not None\n",
         (
             "tests/control_plane/access/test_rights.py::test_a_right_stays_within_the_limit_of_the_role",
-            "tests/control_plane/access/test_visible.py::test_a_row_is_visible_exactly_where_one_can_see_it",
+            _VISIBLE,
         ),
+    ),
+    Sabotage(
+        "a denial no longer beats a role",
+        "access",
+        _RULE,
+        "    for line in lines(action):\n",
+        "    for line in sorted(lines(action), key=lambda line: line.code != ReasonCode.ROLE):\n",
+        ("tests/control_plane/access/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
+    ),
+    Sabotage(
+        "a query condition leaves denials and vetoes out",
+        "access",
+        _RULE,
+        "            allowed &= ~line.condition(rows)",
+        "            allowed &= Q()",
+        (_VISIBLE, f"{_SOURCES}::test_a_veto_refuses_every_role_and_break_glass_and_names_its_reason"),
+    ),
+    Sabotage(
+        "visible() ignores the facts that apps register",
+        "access",
+        _RULE,
+        "        return self.source.facts.condition(rows.user_id, rows.paths, rows.now)",
+        "        return Q(pk__in=[])",
+        (
+            f"{_SOURCES}::test_a_source_that_grants_changes_every_answer_alike_and_names_its_reason",
+            f"{_SOURCES}::test_a_veto_refuses_every_role_and_break_glass_and_names_its_reason",
+            _VISIBLE,
+        ),
+    ),
+    Sabotage(
+        "a veto does not bind break-glass access",
+        "access",
+        _RULE,
+        "        *each(FactEffect.VETO, False, belongs),",
+        "        *each(FactEffect.VETO, False, member),",
+        (f"{_SOURCES}::test_a_veto_refuses_every_role_and_break_glass_and_names_its_reason",),
     ),
     Sabotage(
         "a studio can give a role more than the platform allows",

@@ -161,7 +161,7 @@ PEOPLE = (
         "an API key that lends less makes an admin",
         "access",
         "control_plane/access/member_permissions.py",
-        "    access.require_lent(actor, [action for action in StudioPermission.all() if action in may])\n",
+        "    access.require_in_scope(actor, [action for action in StudioPermission.all() if action in may])\n",
         "",
         (
             f"{_KEY_RANK}::test_a_key_that_lends_less_invites_no_admin",

@@ -93,7 +93,7 @@ def take_back(right: ObjectRight, *, actor: Actor) -> None:
     """
     with studio_scope(right.studio_id):
         lock_people(actor, right)
-        label, action = facts.right_on(right)
+        label, action = facts.grant_target(right)
         ObjectRight.objects.filter(pk=right.pk).delete()
         act = GRANT_TAKEN if right.effect == Effect.ALLOW else DENIAL_LIFTED
         record(
@@ -123,7 +123,7 @@ def _put(
         act = GRANT_GIVEN if effect == Effect.ALLOW else DENIAL_GIVEN
         require_rate(act, actor=actor)
         if effect == Effect.ALLOW:
-            access.require_lent(actor, [action])
+            access.require_in_scope(actor, [action])
         role = members(now).filter(user=user).values_list("role", flat=True).first()
         if role is None:
             raise NotFound("This person is no member of the studio.")

@@ -55,7 +55,9 @@ def _set(
         row: RoleActions | None = RoleActions.objects.filter(role=role).first()
         before = effective(role, row.actions if row else None)
         # A key that may change roles must not give one more than it has itself.
-        access.require_lent(actor, [action for action in StudioPermission.all() if action in wanted - before])
+        access.require_in_scope(
+            actor, [action for action in StudioPermission.all() if action in wanted - before]
+        )
         if chosen is None:
             RoleActions.objects.filter(role=role).delete()
         else:

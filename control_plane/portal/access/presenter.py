@@ -150,5 +150,5 @@ def _answer(
         role_text=Role(reason.role).label if reason.role else "Platform operator",
         allowed=decision.allowed,
         because=because(reason, zone=zone, by=by),
-        note=reason.note if reason.why is access.Why.GRANT else "",
+        note=reason.note if reason.code is access.ReasonCode.GRANT else "",
     )

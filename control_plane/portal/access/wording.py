@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 
 from django.utils.translation import gettext as _
 
-from control_plane.access.decision import Reason, Why
+from control_plane.access.decision import Reason, ReasonCode
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
@@ -57,28 +57,28 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     """Returns the reason of a decision as a sentence; `by` names the person who granted or denied."""
     until = f" until {_moment(reason.until, zone)}" if reason.until else ""
     given = f", by {by}" if by else ""
-    on = _ON.get(reason.thing.rpartition(".")[2], "this")
+    on = _ON.get(reason.object_label.rpartition(".")[2], "this")
     role = PLURALS[reason.role] if reason.role else ""
     right = reason.action.phrase_on_one
-    match reason.why:
-        case Why.ROLE:
+    match reason.code:
+        case ReasonCode.ROLE:
             return f"{role} may {right}."
-        case Why.OWN_DANCER:
+        case ReasonCode.OWN_DANCER:
             return _("Guardian of a dancer in this class.")
-        case Why.GRANT:
+        case ReasonCode.GRANT:
             return _("Granted for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
-        case Why.BREAK_GLASS:
+        case ReasonCode.BREAK_GLASS:
             return _("Break-glass access%(until)s.") % {"until": until}
-        case Why.DENIED:
+        case ReasonCode.DENIED:
             return _("Denied for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
-        case Why.NOT_OWN:
+        case ReasonCode.NOT_OWN:
             return _(
                 "Guardian of no confirmed dancer of this class, or a protected dancer of another "
                 "family took part."
             )
-        case Why.MACHINE:
+        case ReasonCode.MACHINE:
             return _("Part of the system.")
-        case Why.NOT_A_MEMBER:
+        case ReasonCode.NOT_A_MEMBER:
             return _("Not a member of the studio.")
     return f"{role} may not {right}." if role else "No access."
 

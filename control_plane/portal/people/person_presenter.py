@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.access.decision import Reason, Why
+from control_plane.access.decision import Reason, ReasonCode
 from control_plane.access.models import ObjectRight
 from control_plane.access.roles import GROUPS
 from control_plane.accounts.models import User
@@ -41,7 +41,7 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
             [
                 StudioRight(
                     action.label,
-                    decision.allowed or decision.reason.why is Why.NOT_OWN,
+                    decision.allowed or decision.reason.code is ReasonCode.NOT_OWN,
                     _besides_role(decision.reason, zone),
                 )
                 for action in actions
@@ -73,9 +73,9 @@ def own_dancers(actor: Actor, user: User) -> list[Guardianship]:
 
 def _besides_role(reason: Reason, zone: tzinfo) -> str:
     """Returns the reason where it is not the role alone, which the page states once."""
-    if reason.why is Why.NOT_OWN:
+    if reason.code is ReasonCode.NOT_OWN:
         return OWN_ONLY
-    return "" if reason.why in {Why.ROLE, Why.NO_RIGHT} else because(reason, zone=zone)
+    return "" if reason.code in {ReasonCode.ROLE, ReasonCode.NO_PERMISSION} else because(reason, zone=zone)
 
 
 def _things(ids: set[str], studio: Studio) -> dict[str, str]:

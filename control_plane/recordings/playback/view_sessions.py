@@ -61,7 +61,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
 def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]:
     """Returns the basis of the person's access now; it may change later."""
     reason = access.decide(actor, REPLAY, class_session).reason
-    return {"right": reason.why.value, "role": reason.role.value if reason.role else ""}
+    return {"right": reason.code, "role": reason.role.value if reason.role else ""}
 
 
 def _current_replay(class_session: ClassSession, viewer_id: UUID) -> Replay | None:

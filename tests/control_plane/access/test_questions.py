@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from control_plane.access import access, services
-from control_plane.access.access import Why
+from control_plane.access.access import ReasonCode
 from control_plane.access.model_access import UnlistedModel
 from control_plane.access.permissions import MAINTAIN
 from control_plane.access.roles import DEFAULTS
@@ -50,17 +50,17 @@ def test_who_can_costs_the_same_for_one_person_and_for_many(cast: Cast, room: Ro
     with studio_scope(cast.studio.id):
         with CaptureQueriesContext(connection) as asked:
             found = access.who_can(REPLAY, row)
-        names = {user.display_name: decision.reason.why for user, decision in found if decision}
+        names = {user.display_name: decision.reason.code for user, decision in found if decision}
         assert [user for user, _ in access.who_can(REPLAY, row, after=1, most=2)] == [
             user for user, _ in found[1:3]
         ]
         assert len(access.who_can(REPLAY, row, most=10**6)) == len(found) == 5
     assert len(asked) == 3
     assert names == {
-        "Alice": Why.ROLE,
-        "Ivan": Why.ROLE,
-        "Vera": Why.ROLE,
-        "Gita": Why.OWN_DANCER,
+        "Alice": ReasonCode.ROLE,
+        "Ivan": ReasonCode.ROLE,
+        "Vera": ReasonCode.ROLE,
+        "Gita": ReasonCode.OWN_DANCER,
     }
 
 

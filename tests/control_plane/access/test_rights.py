@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Why
+from control_plane.access.access import ReasonCode
 from control_plane.access.audit_events import DENIAL_LIFTED
 from control_plane.access.models import Effect, ObjectRight
 from control_plane.access.permissions import MANAGE_POLICY
@@ -66,7 +66,7 @@ def test_a_denial_beats_right_and_role_wherever_it_stands(cast: Cast, room: Room
     access_services.give_right(cast.vera, EXPORT, row, actor=cast.alice.actor)
     access_services.deny_right(cast.vera, VIEW_CLASS, room, actor=cast.alice.actor, reason="on leave")
     for action in (VIEW_CLASS, REPLAY, EXPORT):
-        assert why(cast, "vera", action, row) is Why.DENIED
+        assert why(cast, "vera", action, row) is ReasonCode.DENIED
     with studio_scope(cast.studio.id):
         assert not access.visible(cast.vera.actor, ClassSession).exists()
         with pytest.raises(NotFound):

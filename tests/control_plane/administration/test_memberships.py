@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Why
+from control_plane.access.access import ReasonCode
 from control_plane.access.models import ObjectRight
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
@@ -29,7 +29,7 @@ def test_a_member_who_is_removed_leaves_no_right_behind(cast: Cast, room: Room) 
     with studio_scope(cast.studio.id):
         administration_services.remove_member(Membership.objects.get(user=cast.pat), actor=cast.alice.actor)
         assert not ObjectRight.objects.exists()
-        assert access.decide(cast.pat.actor, REPLAY, row).reason.why is Why.NOT_A_MEMBER
+        assert access.decide(cast.pat.actor, REPLAY, row).reason.code is ReasonCode.NOT_A_MEMBER
     assert last(cast).details["rights"] == 2
 
 
@@ -52,7 +52,7 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
         assert may(cast, "vera", REPLAY, row)
         assert own_membership(cast.vera.id, slug=slug) is not None
     with time_machine.travel(end, tick=False):
-        assert why(cast, "vera", REPLAY, row) is Why.NOT_A_MEMBER
+        assert why(cast, "vera", REPLAY, row) is ReasonCode.NOT_A_MEMBER
         assert own_membership(cast.vera.id, slug=slug) is None
         assert own_memberships(cast.vera.id) == []
         with studio_scope(cast.studio.id):

@@ -208,7 +208,7 @@ def test_a_key_lends_no_more_than_it_says(cast: Cast) -> None:
     for path in ("members/", "roles/", "log/", "keys/", "dancers/", "sign-in/"):
         answer = ask("GET", path)
         assert answer.status_code == 403, path
-        assert "key does not lend" in answer.body["detail"]
+        assert "key does not include" in answer.body["detail"]
         assert (answer.body["code"], answer.body["title"]) == (
             "key_not_enough",
             "The API key does not include this permission",

@@ -4,7 +4,7 @@ import pytest
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.access import Why
+from control_plane.access.access import ReasonCode
 from control_plane.common.errors import NotFound
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
@@ -30,9 +30,9 @@ def test_a_guardian_sees_the_classes_of_own_dancers_once_confirmed(
     own, expected, foreign = recorded(room, "own"), recorded(room, "expected"), recorded(room, "foreign")
     danced(family, own)
     danced(family, expected, confirmed=False)
-    assert why(cast, "gita", REPLAY, own) is Why.OWN_DANCER
+    assert why(cast, "gita", REPLAY, own) is ReasonCode.OWN_DANCER
     for row in (expected, foreign):
-        assert why(cast, "gita", REPLAY, row) is Why.NOT_OWN
+        assert why(cast, "gita", REPLAY, row) is ReasonCode.NOT_OWN
     assert shown(cast) == {"own"}
     assert not may(cast, "gita", REPLAY, cast.studio)
     assert not may(cast, "gita", REPLAY, room)
@@ -94,4 +94,4 @@ def test_the_default_shows_families_nothing_even_of_their_own(cast: Cast, room: 
     danced(family, row)
     assert not may(cast, "gita", VIEW_CLASS, row)
     access_services.give_right(cast.gita, REPLAY, row, actor=cast.alice.actor)
-    assert why(cast, "gita", REPLAY, row) is Why.GRANT
+    assert why(cast, "gita", REPLAY, row) is ReasonCode.GRANT
