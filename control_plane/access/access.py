@@ -15,6 +15,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from control_plane.access import model_access, rule
+from control_plane.access.authorization import Authorization
 from control_plane.access.decision import AccessFacts, Decision, Reason, ReasonCode
 from control_plane.access.facts import read_everybody, read_facts
 from control_plane.access.model_access import UnlistedModel, permission_name, view_action
@@ -31,6 +32,7 @@ from control_plane.tenancy.selectors import members
 from shared.protocol.errors import Code
 
 __all__ = [
+    "Authorization",
     "Decision",
     "Reason",
     "ReasonCode",
@@ -75,8 +77,8 @@ def can(actor: Actor, action: StudioPermission, obj: Model) -> bool:
     return decide(actor, action, obj).allowed
 
 
-def require(actor: Actor, action: StudioPermission, obj: Model) -> None:
-    """Returns if `actor` may do `action` to `obj`.
+def require(actor: Actor, action: StudioPermission, obj: Model) -> Authorization:
+    """Returns the authorization of `actor` to do `action` to `obj`, valid in the open transaction.
 
     Raises:
         NotFound: the actor does not belong to the studio, or may not even see the object.
@@ -86,7 +88,7 @@ def require(actor: Actor, action: StudioPermission, obj: Model) -> None:
     ask = _question(actor, obj)
     decision = ask(action)
     if decision:
-        return
+        return Authorization(actor, action, type(obj), obj.pk, decision.reason)
     if decision.reason.code == ReasonCode.NOT_A_MEMBER:
         raise NotFound
     if decision.reason.code == ReasonCode.MACHINE:

@@ -160,20 +160,30 @@ _CONSTRUCTOR_TOKEN = object()
 
 @contextmanager
 def release_keys(
-    actor: Actor, purpose: Purpose, subject: Model, *, entry_id: UUID | None = None, reason: str = ""
+    actor: Actor,
+    purpose: Purpose,
+    subject: Model,
+    *,
+    entry_id: UUID | None = None,
+    reason: str = "",
+    authorization: access.Authorization | None = None,
 ) -> Iterator[KeyRelease]:
     """Releases the keys of a class (`subject`) within a `with` block.
 
     Args:
         entry_id: with `audited_before`: the audit event of this actor and class that records the release.
         reason: CHECK: the kind of check, in a word or two, for the audit event that is written.
+        authorization: what `access.require` returned for the permission that `purpose` needs; None: it is required here.
 
     Raises:
         NotFound, Forbidden: `actor` lacks the permission that `purpose` needs on `subject`.
+        NotAuthorized: the authorization is for something else, or of another transaction.
         ReleaseNotAudited: this actor has no such audit event for this class.
         KeyRefused, KeysUnavailable: with `audited_before`: the class's key cannot be opened.
     """
-    access.require(actor, purpose.permission, subject)
+    if authorization is None:
+        authorization = access.require(actor, purpose.permission, subject)
+    authorization.confirm(actor, purpose.permission, subject)
     head = 0 if purpose.audited_before else _chain_position()
     release = KeyRelease(_CONSTRUCTOR_TOKEN, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     if purpose is CHECK:

@@ -38,7 +38,6 @@ from control_plane.recordings import services as recordings
 from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
-from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.tenancy.models import Room
@@ -49,6 +48,7 @@ from shared.protocol.messages import Heartbeat, Hello
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from shared.protocol.upload import CommitItem, PutTarget
 from tests.control_plane.footage import START_AT, Cut, cuts, film
+from tests.control_plane.replays import begin_replay
 from tests.control_plane.scenes import POSITIONS, status_of
 from tests.matrix.tenant import Tenant, word
 
@@ -128,7 +128,7 @@ def _classes(tenant: Tenant, folder: Path) -> None:
         if key != "running":
             with studio_scope(tenant.studio.id):
                 row = ClassSession.objects.get(pk=row.id)
-                touch_replay(row, actor=viewer)
+                begin_replay(row, viewer)
                 recordings.stop_class(row, actor=teacher)
                 ClassSession.objects.filter(pk=row.id).update(state=ClassState.COMPLETE)
     tenant.raw = [cut.key for cut in tenant.cuts]

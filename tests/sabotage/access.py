@@ -295,8 +295,8 @@ ACCESS = (
         "playback asks for no right",
         "access",
         "control_plane/recordings/playback/views.py",
-        "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.require(",
-        "def _require(actor: Actor, class_session: ClassSession) -> None:\n    access.can(",
+        "def _require(actor: Actor, class_session: ClassSession) -> access.Authorization:\n    return access.require(",
+        "def _require(actor: Actor, class_session: ClassSession) -> access.Authorization:\n    return access.can(",
         (route(_CLASS + "timeline.json"),),
     ),
 )

@@ -12,9 +12,9 @@ from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.people.services import add_dancers, start_guardianship
 from control_plane.recordings.models import ClassState
-from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from tests.control_plane.portal.conftest import FurnishedStudio, record
+from tests.control_plane.replays import begin_replay
 from tests.web.browser import CHROMIUM, Watched
 from tests.web.conftest import SignIn
 from tests.web.stage import DIST
@@ -39,7 +39,7 @@ def addresses(site: FurnishedStudio, settings: Any, tmp_path: Path) -> list[str]
     start_guardianship(dancer, cast.gita, Relation.PARENT, actor=cast.alice.actor)
     save_roster(row, [dancer.id], confirm=True, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        touch_replay(row, actor=cast.vera.actor)
+        begin_replay(row, cast.vera.actor)
         detect_anomalies(cast.studio.id)
     return [site.base + page.format(dancer=dancer.id) for page in PAGES]
 

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.audit.services import record_for
-from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.rows import fetch_one
 from control_plane.keys.vault import Purpose
@@ -26,13 +25,17 @@ REPLAY_IDLE_LIMIT = timedelta(minutes=30)
 TOUCH_INTERVAL = timedelta(minutes=1)
 
 
-def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
+def touch_replay(class_session: ClassSession, *, authorization: access.Authorization) -> Replay:
     """Returns the person's current replay of a class; begins and audits one if there is none.
 
+    Args:
+        authorization: of the person, to replay this class; `access` is not asked a second time.
+
     Raises:
-        NotFound, Forbidden: `actor` may not replay this class.
+        NotAuthorized: the authorization is for something else, or of another transaction.
     """
-    access.require(actor, REPLAY, class_session)
+    actor = authorization.actor
+    authorization.confirm(actor, REPLAY, class_session)
     if actor.id is None:
         raise NotFound
     replay = _current_replay(class_session, actor.id)
@@ -49,7 +52,7 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
             CLASS_REPLAYED,
             class_session,
             actor=actor,
-            details={"replay": str(replay.id), **_access_details(class_session, actor)},
+            details={"replay": str(replay.id), **_access_details(authorization.reason)},
         )
         replay.entry_id = entry.id
         replay.save(force_insert=True)
@@ -58,10 +61,9 @@ def touch_replay(class_session: ClassSession, *, actor: Actor) -> Replay:
     return replay
 
 
-def _access_details(class_session: ClassSession, actor: Actor) -> dict[str, str]:
+def _access_details(reason: access.Reason) -> dict[str, str]:
     """Returns the basis of the person's access now; it may change later."""
-    reason = access.decide(actor, REPLAY, class_session).reason
-    return {"right": reason.code, "role": reason.role.value if reason.role else ""}
+    return {"right": str(reason.code), "role": reason.role.value if reason.role else ""}
 
 
 def _current_replay(class_session: ClassSession, viewer_id: UUID) -> Replay | None:

@@ -136,12 +136,12 @@ def playlist(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID
 ) -> HttpResponseBase:
     """Serves the HLS playlist of one track."""
-    _require(actor, class_session)
+    authorization = _require(actor, class_session)
     folder = _folder(request).removesuffix(f"/tracks/{track_id}")
     written = class_documents(class_session, folder=folder).playlists.get(track_id)
     if written is None:
         raise NotFound("This track has no picture.")
-    touch_replay(class_session, actor=actor)
+    touch_replay(class_session, authorization=authorization)
     return written.response(request)
 
 
@@ -151,12 +151,13 @@ def init(
 ) -> HttpResponseBase:
     """Serves the init section of a segment decrypted: it contains formats, no picture."""
     segment = _segment(class_session, segment_id, track_id=track_id)
-    replay = touch_replay(class_session, actor=actor)
+    authorization = _require(actor, class_session)
+    replay = touch_replay(class_session, authorization=authorization)
     if segment.init_size_bytes > MAX_INIT_BYTES:  # older than the limit: do not read it
         raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT)
     # Read before opening the key: its audit event locks the studio's chain, and the store may be slow.
     sealed = _read_buffered(segment, segment.init_offset_bytes, segment.init_size_bytes)
-    content_key = _content_key(segment, class_session, actor, replay)
+    content_key = _content_key(segment, class_session, authorization, replay)
     decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
     unpadder = PKCS7(128).unpadder()
     try:
@@ -173,8 +174,9 @@ def key(
 ) -> HttpResponseBase:
     """Serves the content key of a segment, after the replay is audited."""
     segment = _segment(class_session, segment_id)
-    replay = touch_replay(class_session, actor=actor)
-    content_key = _content_key(segment, class_session, actor, replay)
+    authorization = _require(actor, class_session)
+    replay = touch_replay(class_session, authorization=authorization)
+    content_key = _content_key(segment, class_session, authorization, replay)
     return HttpResponse(content_key, content_type="application/octet-stream")
 
 
@@ -184,7 +186,7 @@ def content(
 ) -> HttpResponseBase:
     """Serves the ciphertext of a segment or of a range of it, or redirects to a presigned URL of the store."""
     segment = _segment(class_session, segment_id)
-    touch_replay(class_session, actor=actor)
+    touch_replay(class_session, authorization=_require(actor, class_session))
     try:
         part = parse_range(_range_of(request), segment.size_bytes)
     except Unsatisfiable:
@@ -260,8 +262,8 @@ def _reauthorize(request: HttpRequest, actor: Actor, class_session: ClassSession
         connection.close()
 
 
-def _require(actor: Actor, class_session: ClassSession) -> None:
-    access.require(actor, REPLAY, class_session)
+def _require(actor: Actor, class_session: ClassSession) -> access.Authorization:
+    return access.require(actor, REPLAY, class_session)
 
 
 def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
@@ -276,8 +278,16 @@ def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | 
     return segment
 
 
-def _content_key(segment: Segment, class_session: ClassSession, actor: Actor, replay: Replay) -> bytes:
-    with vault.release_keys(actor, REPLAY_KEYS, class_session, entry_id=replay.entry_id) as release:
+def _content_key(
+    segment: Segment, class_session: ClassSession, authorization: access.Authorization, replay: Replay
+) -> bytes:
+    with vault.release_keys(
+        authorization.actor,
+        REPLAY_KEYS,
+        class_session,
+        entry_id=replay.entry_id,
+        authorization=authorization,
+    ) as release:
         return release.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 

@@ -33,10 +33,10 @@ from control_plane.compliance.tasks import detect_anomalies_everywhere
 from control_plane.people.models import Relation
 from control_plane.people.services import start_guardianship
 from control_plane.recordings.audit_events import CLASS_REPLAYED
-from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.tenancy.sweeping import SweepIncomplete
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
+from tests.control_plane.replays import begin_replay
 
 NOON = timezone.now().replace(hour=12, minute=0)
 
@@ -90,7 +90,7 @@ def test_the_cursor_never_goes_past_what_was_looked_at(cast: Cast, monkeypatch: 
 def test_a_family_that_watches_a_class_of_others_is_noticed(cast: Cast, lesson: Lesson) -> None:
     start_guardianship(lesson.bea, cast.vera, Relation.PARENT, actor=cast.alice.actor)
     with time_machine.travel(NOON, tick=False), studio_scope(cast.studio.id):
-        touch_replay(lesson.session, actor=cast.vera.actor)
+        begin_replay(lesson.session, cast.vera.actor)
     assert watch(cast) == ["other_family"]
 
 
@@ -98,8 +98,8 @@ def test_own_family_and_staff_are_not(cast: Cast, lesson: Lesson) -> None:
     start_guardianship(lesson.ada, cast.vera, Relation.PARENT, actor=cast.alice.actor)
     start_guardianship(lesson.bea, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
     with time_machine.travel(NOON, tick=False), studio_scope(cast.studio.id):
-        touch_replay(lesson.session, actor=cast.vera.actor)
-        touch_replay(lesson.session, actor=cast.ivan.actor)
+        begin_replay(lesson.session, cast.vera.actor)
+        begin_replay(lesson.session, cast.ivan.actor)
     assert watch(cast) == []
 
 

@@ -18,16 +18,16 @@ from control_plane.people.models import Guardianship
 from control_plane.people.services import end_guardianship
 from control_plane.recordings.audit_events import FOOTAGE_COMMITTED
 from control_plane.recordings.models import Replay
-from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.tenancy.models import Studio
 from tests.control_plane.compliance.conftest import Lesson
 from tests.control_plane.conftest import Cast, as_person
+from tests.control_plane.replays import begin_replay
 
 
 def watch(lesson: Lesson, user: User, *, minutes: int = 0) -> None:
     with studio_scope(lesson.ada.studio_id):
-        replay = touch_replay(lesson.session, actor=user.actor)
+        replay = begin_replay(lesson.session, user.actor)
         Replay.objects.filter(pk=replay.pk).update(seen_at=replay.seen_at + timedelta(minutes=minutes))
 
 

@@ -14,12 +14,13 @@ from control_plane.ingest import services
 from control_plane.ingest.models import PendingSegment
 from control_plane.keys import vault
 from control_plane.recordings.models import Gap
-from control_plane.recordings.playback.view_sessions import REPLAY_KEYS, touch_replay
+from control_plane.recordings.playback.view_sessions import REPLAY_KEYS
 from control_plane.storage.configured import object_store
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, SegmentId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.upload import AlreadyCommitted, PutTarget
 from tests.control_plane.footage import START_AT
+from tests.control_plane.replays import begin_replay
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import announce, arrived, commit, put, upload
 
@@ -34,7 +35,7 @@ def test_a_segment_arrives_and_its_key_opens_only_under_its_class(scene: Scene, 
     with studio_scope(scene.cast.studio.id):
         # Before the replay below, which is on record as well.
         last = Entry.objects.order_by("-sequence")[0]
-        replay = touch_replay(scene.session, actor=scene.cast.vera.actor)
+        replay = begin_replay(scene.session, scene.cast.vera.actor)
         with vault.release_keys(
             scene.cast.vera.actor, REPLAY_KEYS, scene.session, entry_id=replay.entry_id
         ) as release:

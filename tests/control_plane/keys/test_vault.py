@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from control_plane.access import access
+from control_plane.access.authorization import NotAuthorized
 from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
@@ -31,6 +34,7 @@ from control_plane.keys.shares.folder import FolderShareStore
 from control_plane.keys.vault import CHECK, KeyRelease, ReleaseNotAudited
 from control_plane.recordings.audit_events import CLASS_CHANGED, CLASS_REPLAYED, FOOTAGE_COMMITTED
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.playback.view_sessions import REPLAY_KEYS
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
@@ -108,6 +112,30 @@ def test_an_agent_and_the_system_open_no_key_for_replay(scope: Cast) -> None:
     for actor in (scope.agent, Actor.system("job")):
         with pytest.raises(Forbidden):
             footage.open(actor=actor)
+
+
+def test_an_authorization_releases_keys_for_its_own_actor_permission_and_class_alone(scope: Cast) -> None:
+    footage, other = Footage(scope), Footage(scope)
+    vera, entry_id = scope.vera.actor, footage.on_record(scope.vera.actor)
+    good = access.require(vera, REPLAY, footage.session)
+    with vault.release_keys(
+        vera, REPLAY_KEYS, footage.session, entry_id=entry_id, authorization=good
+    ) as release:
+        assert release.content_key(footage.segment_key, segment_id=footage.segment_id) == CONTENT_KEY
+    wrong = (
+        access.require(scope.ivan.actor, REPLAY, footage.session),
+        access.require(vera, VIEW_CLASS, footage.session),
+        access.require(vera, REPLAY, other.session),
+        replace(good, _transaction=object()),
+    )
+    for authorization in wrong:
+        with (
+            pytest.raises(NotAuthorized),
+            vault.release_keys(
+                vera, REPLAY_KEYS, footage.session, entry_id=entry_id, authorization=authorization
+            ),
+        ):
+            pass
 
 
 # --- what has to be on record ---------------------------------------------------------------------------------------

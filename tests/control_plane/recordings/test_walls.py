@@ -20,7 +20,6 @@ from control_plane.people import services as studios
 from control_plane.people.dancer_list import NewDancer
 from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassState, Segment
-from control_plane.recordings.playback.view_sessions import touch_replay
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.tasks import sweep_recordings
@@ -30,6 +29,7 @@ from shared.protocol.messages import Heartbeat, Hello
 from shared.protocol.status import ConfigStatus, RecordingState, Reported
 from tests.control_plane.conftest import Cast
 from tests.control_plane.footage import START_AT
+from tests.control_plane.replays import begin_replay
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
@@ -66,7 +66,7 @@ def full_scene(cast: Cast, folder: Path) -> Scene:
     with studio_scope(cast.studio.id):
         place = ObjectLocation(row.store_id, row.object_key)
         record_damage([DamageFinding(row.id, place, DamageKind.HASH, "other bytes")], actor=SYSTEM)
-        touch_replay(scene.session, actor=cast.vera.actor)
+        begin_replay(scene.session, cast.vera.actor)
         save_roster(scene.session, [dancer.id], confirm=False, actor=cast.alice.actor)
     return scene
 

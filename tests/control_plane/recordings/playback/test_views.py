@@ -38,7 +38,7 @@ from tests.control_plane.live import serve
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
-STATEMENTS = {"timeline": 7, "playlist": 9, "init": 11, "key": 11, "bytes": 8, "check": 6}
+STATEMENTS = {"timeline": 7, "playlist": 8, "init": 10, "key": 10, "bytes": 8, "check": 6}
 """Queries of a request besides its scopes, once a replay is under way."""
 PARTS = ["timeline", "playlist", "init", "key", "bytes", "check"]
 
@@ -111,6 +111,17 @@ def test_a_right_that_is_taken_away_is_gone_at_the_next_request(played: Played) 
     assert vera.get(played.addresses["key"]).status_code == 404
     assert vera.get(played.addresses["bytes"]).status_code == 404
     assert vera.get(played.addresses["check"]).status_code == 404
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("begun", [True, False], ids=["replay under way", "first request"])
+def test_a_request_reads_the_facts_of_access_once(played: Played, part: str, *, begun: bool) -> None:
+    vera = as_person(played.scene.cast.vera)
+    if begun:
+        assert vera.get(played.addresses[part]).status_code < 300
+    with CaptureQueriesContext(connection) as asked:
+        assert vera.get(played.addresses[part]).status_code < 300
+    assert sum("access_objectright" in query["sql"] for query in asked) == 1
 
 
 @pytest.mark.parametrize(("part", "most"), STATEMENTS.items())
