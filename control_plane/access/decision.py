@@ -5,6 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
+from control_plane.access.sources import by_code
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
@@ -97,9 +98,9 @@ class Reason:
             case ReasonCode.OWN_DANCER:
                 return f"The role {role} includes {action} where a dancer of their own takes part."
             case ReasonCode.GRANT:
-                return f"Given {action} on {on}{until}{by}."
+                return f"Granted {action} on {on}{until}{by}."
             case ReasonCode.BREAK_GLASS:
-                return f"Platform support, let in for {action}{until}."
+                return f"Break-glass access to {action}{until}."
             case ReasonCode.MACHINE:
                 return "A part of the system itself."
             case ReasonCode.NOT_A_MEMBER:
@@ -107,17 +108,21 @@ class Reason:
             case ReasonCode.DENIED:
                 return f"Denied {self.note} on {on}{until}{by}."
             case ReasonCode.OUT_OF_SCOPE:
-                return f"The key does not lend {action}."
+                return f"The API key does not include {action}."
             case ReasonCode.NOT_OWN:
                 return f"The role {role} includes {action} of their own dancers' classes only."
-        return (
-            f"Nothing gives {action}; the role {role} does not include it."
-            if role
-            else f"Not let in for {action}."
-        )
+        return _other_words(self.code, action, role)
 
     def __str__(self) -> str:
         return self.words()
+
+
+def _other_words(code: str, action: str, role: str) -> str:
+    if (source := by_code(code)) is not None:
+        return str(source.text)
+    if role:
+        return f"Nothing grants {action}; the role {role} does not include it."
+    return f"The break-glass access does not include {action}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from django.utils.translation import gettext as _
 
 from control_plane.access.decision import Reason, ReasonCode
+from control_plane.access.sources import by_code
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
@@ -63,8 +64,6 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     match reason.code:
         case ReasonCode.ROLE:
             return f"{role} may {right}."
-        case ReasonCode.OWN_DANCER:
-            return _("Guardian of a dancer in this class.")
         case ReasonCode.GRANT:
             return _("Granted for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
         case ReasonCode.BREAK_GLASS:
@@ -80,6 +79,8 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
             return _("Part of the system.")
         case ReasonCode.NOT_A_MEMBER:
             return _("Not a member of the studio.")
+    if (source := by_code(reason.code)) is not None:
+        return str(source.text)
     return f"{role} may not {right}." if role else "No access."
 
 
