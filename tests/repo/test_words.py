@@ -59,7 +59,6 @@ ANOTHER_MEANING = {
     "edge_agent/recording/fragment_muxer.py": r"\b_boxes\b",
     "edge_agent/spool/schema.py": r"\bset aside\b",
     "tests/control_plane/api/test_api.py": r'"boxes"',  # words of the product
-    "tests/control_plane/plans/test_quotas.py": r"\b1 box\b",
     "tests/shared/examples.py": r'"box"|one box\.',  # text of the golden vectors
     "tools/demo_scene/backdrop.py": r"\bbox(?:es)?\b",  # geometry
     "tools/demo_scene/rasterizer.py": r"\bbox(?:es)?\b",
