@@ -8,6 +8,7 @@
  * seconds for a slow view and not at all for a failed one: that view is late, loads while hidden, and rejoins.
  */
 import { RateChangeCost } from "./drift_control.ts";
+import { GapParking } from "./gap_parking.ts";
 import { LateViews, REJOIN_BROKEN_S, REJOIN_STALLED_S, SEEK_LEAD_S } from "./late_views.ts";
 import { chooseReference, MasterClock, type ShownFrame, skewMs } from "./master_clock.ts";
 import { blankAt, type ClassTimeline, clamp, frameAt, type Gap, playableRange, sameGap, stepFrom } from "./timeline.ts";
@@ -29,9 +30,6 @@ const STALL_MS = 250;
 const SUPERSEDE_MS = 250;
 /** How often a wait is re-evaluated when no event wakes it. */
 const WAIT_POLL_MS = 50;
-/** How long before the end of its blank a parked view is preloaded. Earlier would load media that may never be shown. */
-const PRELOAD_S = 6;
-
 export interface SyncGroupEvents {
   state(state: State): void;
   time(classS: number): void;
@@ -58,6 +56,7 @@ export class SyncGroup {
   /** Increases when the group is closed: asynchronous steps of an older generation stop. */
   private generation = 0;
   private readonly lateViews: LateViews;
+  private readonly parking: GapParking;
   /** Lets the current `waitFor` re-evaluate its condition. */
   private wake: () => void = () => undefined;
 
@@ -71,6 +70,9 @@ export class SyncGroup {
     [this.firstS, this.lastS] = playableRange(timeline);
     this.slots = trackPlayers.map((player) => createSlot(player, rateChangeCost));
     this.lateViews = new LateViews((trackId, isLate) => events.late(trackId, isLate));
+    this.parking = new GapParking(this, this.lateViews, (trackId, blank, freeze) =>
+      events.blank(trackId, blank, freeze),
+    );
   }
 
   get state(): State {
@@ -241,9 +243,9 @@ export class SyncGroup {
     const blank = blankAt(player.track, atS);
     slot.isReady = blank !== null;
     slot.preloadedToS = null;
-    this.setBlank(slot, blank, false);
+    this.parking.setBlank(slot, blank, false);
     if (blank !== null) {
-      this.preload(slot, atS);
+      this.parking.preload(slot, atS);
       return;
     }
     void player.show(atS).then((shown) => {
@@ -251,9 +253,9 @@ export class SyncGroup {
       const lost = shown ? null : blankAt(player.track, atS);
       if (shown) this.lateViews.clearLate(slot);
       else if (lost === null) this.lateViews.markLate(slot, REJOIN_BROKEN_S);
-      else this.setBlank(slot, lost, false);
+      else this.parking.setBlank(slot, lost, false);
       slot.isReady = shown || lost !== null;
-      if (lost !== null) this.preload(slot, atS);
+      if (lost !== null) this.parking.preload(slot, atS);
       this.wake();
     });
   }
@@ -371,12 +373,12 @@ export class SyncGroup {
     const early = slot.blank !== null && atS < slot.blank.fromS && atS > slot.blank.fromS - PARK_EARLY_S;
     const blank = early ? slot.blank : blankAt(player.track, atS);
     if (!sameGap(blank, slot.blank)) {
-      if (blank === null) this.unpark(slot, atS);
-      else this.park(slot, blank);
+      if (blank === null) this.parking.unpark(slot, atS);
+      else this.parking.park(slot, blank);
       return;
     }
     if (blank !== null) {
-      this.preload(slot, atS);
+      this.parking.preload(slot, atS);
       return;
     }
     if (slot.late !== null) {
@@ -387,7 +389,7 @@ export class SyncGroup {
       this.lateViews.markLate(slot, REJOIN_BROKEN_S);
       return;
     }
-    this.scheduleParking(slot, atS);
+    this.parking.schedule(slot, atS, TICK_MS);
     if (player.ready) slot.stalledSinceMs = null;
     else slot.stalledSinceMs ??= now;
     if (slot.stalledSinceMs !== null && now - slot.stalledSinceMs > STALL_MS) {
@@ -414,60 +416,6 @@ export class SyncGroup {
     slot.isSettled = correction.isSettled;
     player.setRate(correction.rate);
     if (correction.seek) player.jump(atS + SEEK_LEAD_S * this.rate);
-  }
-
-  /** Parks a view exactly when its blank begins, where that is before the next tick. */
-  private scheduleParking(slot: ViewSlot, atS: number): void {
-    const soonS = atS + (TICK_MS / 1000) * this.rate;
-    const blank = blankAt(slot.player.track, soonS);
-    if (blank === null) return;
-    const generation = this.generation;
-    window.setTimeout(
-      () => {
-        if (generation === this.generation && this.current === "playing" && slot.blank === null) this.park(slot, blank);
-      },
-      // Class seconds to wall milliseconds, minus half a frame at 60 Hz: late, the first missing picture would show.
-      Math.max(0, ((blank.fromS - atS) / this.rate) * 1000 - 8),
-    );
-  }
-
-  private park(slot: ViewSlot, blank: Gap): void {
-    slot.seekCount++;
-    slot.player.video.pause();
-    slot.preloadedToS = null;
-    this.setBlank(slot, blank, true);
-    this.preload(slot, this.timeS);
-  }
-
-  /** Seeks a parked view to the end of its blank while it is hidden, so that it is loaded in time. */
-  private preload(slot: ViewSlot, atS: number): void {
-    const { blank, player } = slot;
-    if (blank === null || blank.toS >= this.lastS || slot.preloadedToS === blank.toS) return;
-    if (blank.toS - atS > PRELOAD_S * Math.max(1, this.rate)) return;
-    slot.preloadedToS = blank.toS;
-    // Just past the end: rounding must not place it inside the blank.
-    void player.show(blank.toS + 0.001);
-  }
-
-  private unpark(slot: ViewSlot, atS: number): void {
-    const { player } = slot;
-    this.setBlank(slot, null, false);
-    slot.isSettled = false;
-    slot.driftControl.reset(performance.now());
-    player.frameClock.clear();
-    player.setRate(this.rate);
-    const frame = frameAt(player.track, atS);
-    const mediaS = player.video.currentTime;
-    if (player.broken || (frame !== null && Math.abs(mediaS - frame.mediaS) > 0.25))
-      player.jump(atS + SEEK_LEAD_S * this.rate);
-    void player.play().catch(() => undefined);
-  }
-
-  private setBlank(slot: ViewSlot, blank: Gap | null, freeze: boolean): void {
-    if (blank !== null) this.lateViews.clearLate(slot);
-    if (sameGap(slot.blank, blank)) return;
-    this.events.blank(slot.player.track.id, blank, freeze);
-    slot.blank = blank;
   }
 
   private leadingSlot(): ViewSlot | undefined {
