@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from control_plane.access.roles import ALWAYS_LENT, title
+from control_plane.common.dates import format_moment
 from control_plane.common.roles import Role
 from control_plane.tenancy.audit_events import MEMBER_CHANGED
 
@@ -55,9 +54,7 @@ def _moment(text: str) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    # With the time zone's name: an export may be read elsewhere.
-    local = timezone.localtime(at) if at.tzinfo else at
-    return f"{local.day} {local:%B %Y, %H:%M %Z}".strip()
+    return format_moment(at, name_zone=True)  # an export may be read elsewhere
 
 
 def _text(details: Mapping[str, Any], name: str) -> str:

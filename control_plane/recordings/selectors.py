@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.common.actors import Actor
+from control_plane.common.dates import format_clock, format_weekday
 from control_plane.common.errors import NotFound
 from control_plane.common.turns import in_passing
 from control_plane.keys.errors import KeyDestroyed
@@ -34,7 +36,7 @@ from control_plane.recordings.timeline import (
     build_timeline,
     contiguous_prefix,
 )
-from control_plane.tenancy.models import Room
+from control_plane.tenancy.models import Room, Studio
 from shared.protocol.media import ClockEstimate, ClockMethod
 
 MISDATED_AFTER = timedelta(hours=1)
@@ -193,3 +195,9 @@ def _default_gap_reason(class_session: ClassSession) -> InferredReason:
             return InferredReason.AGENT_LOST
         case _:
             return InferredReason.PENDING
+
+
+def default_title(room: Room, start_at: datetime) -> str:
+    """Returns the title of a class that is given none: the room, the weekday and the time, in the studio's zone."""
+    zone = ZoneInfo(Studio.objects.values_list("time_zone", flat=True).get(pk=room.studio_id))
+    return f"{room.name}, {format_weekday(start_at, zone)} {format_clock(start_at, zone)}"

@@ -4,7 +4,6 @@ Call inside `studio_scope` of the class's studio.
 """
 
 import logging
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,9 +50,9 @@ from control_plane.recordings.models import (
 )
 from control_plane.recordings.permissions import MANAGE_CLASS, UPLOAD
 from control_plane.recordings.segment_factory import ObjectLocation, segment_from_manifest
-from control_plane.recordings.selectors import class_timeline, stored_bytes
+from control_plane.recordings.selectors import class_timeline, default_title, stored_bytes
 from control_plane.recordings.timeline import ClassTimeline
-from control_plane.tenancy.models import Room, Studio
+from control_plane.tenancy.models import Room
 from shared.protocol.ids import new_id
 from shared.protocol.manifest import GapRecord, SegmentManifest
 
@@ -83,7 +82,7 @@ def start_class(
         access.require(actor, RECORD, room)
         require_rate(CLASS_STARTED, actor=actor)
         start_at = start_at or timezone.now()
-        title = title.strip() or _default_title(room, start_at)
+        title = title.strip() or default_title(room, start_at)
         if len(title) > 120:
             raise BadRequest("title: at most 120 characters")
         require_quota(Limit.STORAGE_BYTES, stored_bytes)
@@ -438,9 +437,3 @@ def lock_class(class_session_id: UUID) -> ClassSession:
         .get(pk=class_session_id)
     )
     return row
-
-
-def _default_title(room: Room, start_at: datetime) -> str:
-    zone = Studio.objects.values_list("time_zone", flat=True).get(pk=room.studio_id)
-    local = start_at.astimezone(zoneinfo.ZoneInfo(zone))
-    return f"{room.name}, {local:%A} {local:%H:%M}"

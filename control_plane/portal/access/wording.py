@@ -1,12 +1,13 @@
 """Texts of permissions and roles for a studio's owner. Pure; `access.roles` holds the rules."""
 
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from django.utils.translation import gettext as _
 
 from control_plane.access.decision import Reason, ReasonCode
 from control_plane.access.sources import by_code
+from control_plane.common.dates import format_moment
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
@@ -56,7 +57,7 @@ def _number(count: int, one: str, many: str) -> str:
 
 def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     """Returns the reason of a decision as a sentence; `by` names the person who granted or denied."""
-    until = f" until {_moment(reason.until, zone)}" if reason.until else ""
+    until = f" until {format_moment(reason.until, zone)}" if reason.until else ""
     given = f", by {by}" if by else ""
     on = _ON.get(reason.object_label.rpartition(".")[2], "this")
     role = PLURALS[reason.role] if reason.role else ""
@@ -82,8 +83,3 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     if (source := by_code(reason.code)) is not None:
         return str(source.text)
     return f"{role} may not {right}." if role else "No access."
-
-
-def _moment(at: datetime, zone: tzinfo) -> str:
-    local = at.astimezone(zone)
-    return f"{local.day} {local:%B %Y, %H:%M}"

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from control_plane.common.actors import Actor
+from control_plane.common.dates import format_clock, format_short_moment
 from control_plane.common.humanize import format_duration, format_size
 from control_plane.fleet.models import Agent, AgentState, Camera
 from control_plane.fleet.selectors import (
@@ -79,7 +78,7 @@ def window_note(agent: Agent, status: AgentStatus | None) -> str:
     match status.upload.window if status else WindowState.ANY_TIME:
         case WindowState.WAITS:
             opens_at = status.upload.opens_at if status else None
-            opens = f", from {timezone.localtime(opens_at):%H:%M}" if opens_at else ""
+            opens = f", from {format_clock(opens_at)}" if opens_at else ""
             return _("Waiting for the upload window%(opens)s. The agent keeps its recordings until then.") % {
                 "opens": opens
             }
@@ -150,7 +149,7 @@ def _problem(agent: Agent, status: AgentStatus | None) -> str:
         reason = " " + _("Last reason: %(reason)s.") % {"reason": newest[0].reason} if newest else ""
         return f"{text}{reason} " + _("The agent tries again after its next start.")
     if agent.stopped_at:
-        since = date_format(timezone.localtime(agent.stopped_at), "j M, H:i")
+        since = format_short_moment(agent.stopped_at)
         return _(
             "Stopped on its computer on %(since)s. It does not record until it is started "
             "there: threedance-agent run"

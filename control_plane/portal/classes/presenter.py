@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db.models import Count, F, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from control_plane.access import access
 from control_plane.common.actors import Actor
+from control_plane.common.dates import format_day
 from control_plane.fleet.selectors import fresh_status
 from control_plane.portal.agents.presenter import window_note
 from control_plane.recordings.gap_reasons import InferredReason
@@ -211,4 +211,4 @@ def _day_label(day: date, today: date) -> str:
     days = (today - day).days
     if days in {0, 1}:
         return _("Today") if days == 0 else _("Yesterday")
-    return date_format(day, "l j F" if day.year == today.year else "l j F Y")
+    return format_day(day, today=today)
