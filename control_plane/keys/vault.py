@@ -182,8 +182,9 @@ def release_keys(
         KeyRefused, KeysUnavailable: with `audited_before`: the class's key cannot be opened.
     """
     if authorization is None:
-        authorization = access.require(actor, purpose.permission, subject)
-    authorization.confirm(actor, purpose.permission, subject)
+        access.require(actor, purpose.permission, subject)
+    else:
+        authorization.confirm(actor, purpose.permission, subject)
     head = 0 if purpose.audited_before else _chain_position()
     release = KeyRelease(_CONSTRUCTOR_TOKEN, actor=actor, purpose=purpose, subject=subject)  # type: ignore[arg-type]
     if purpose is CHECK:
