@@ -15,8 +15,7 @@ KEYS = (
         "the vault opens keys without asking",
         "keys",
         _VAULT,
-        "        authorization = access.require(actor, purpose.permission, subject)\n"
-        "    authorization.confirm(actor, purpose.permission, subject)\n",
+        "        access.require(actor, purpose.permission, subject)\n",
         "        pass\n",
         (f"{_TEST_VAULT}::test_a_key_is_not_opened_for_those_who_may_not",),
     ),
