@@ -19,7 +19,7 @@ from control_plane.access.authorization import Authorization
 from control_plane.access.decision import AccessFacts, Decision, Reason, ReasonCode
 from control_plane.access.facts import read_everybody, read_facts
 from control_plane.access.model_access import UnlistedModel, permission_name, view_action
-from control_plane.access.roles import AGENT_ACTIONS, DEFAULTS, LIMITS, SYSTEM_ACTIONS, title
+from control_plane.access.roles import AGENT_PERMISSIONS, DEFAULTS, LIMITS, SYSTEM_PERMISSIONS, title
 from control_plane.access.sources import FactSource, by_code
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
@@ -181,7 +181,7 @@ def who_can(
 def what_can(user: User, studio_id: UUID) -> list[tuple[StudioPermission, Decision]]:
     """Returns, for each permission of people, the decision about the studio in scope as a whole; one query.
 
-    Grants on single objects are in `selectors.rights_of`. Require `MANAGE_PEOPLE` of the person who is shown this.
+    Grants on single objects are in `selectors.grants_of`. Require `MANAGE_PEOPLE` of the person who is shown this.
     """
     ask = _ask(user.actor, studio_id, lambda: {model_access.STUDIO: studio_id})
     return [(action, ask(action)) for action in StudioPermission.all() if action in LIMITS[Role.ADMIN]]
@@ -243,9 +243,9 @@ def _in_scope(actor: Actor, action: StudioPermission) -> bool:
 def _machine_may(actor: Actor, action: StudioPermission, studio_id: UUID) -> bool:
     match actor.kind:
         case ActorKind.AGENT:
-            return actor.studio_id == studio_id and action in AGENT_ACTIONS
+            return actor.studio_id == studio_id and action in AGENT_PERMISSIONS
         case ActorKind.SYSTEM:
-            return action in SYSTEM_ACTIONS
+            return action in SYSTEM_PERMISSIONS
     return False
 
 

@@ -5,22 +5,22 @@ from django.db.models import Model
 
 from control_plane.access import services as access_services
 from control_plane.access.admin_base import ScopedAdmin
-from control_plane.access.models import ApiKey, BreakGlass, ObjectRight, RoleActions
+from control_plane.access.models import ApiKey, BreakGlass, ObjectPermission, RolePermissions
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.tenancy.permissions import MANAGE_PEOPLE
 
 
-@admin.register(RoleActions)
-class RoleActionsAdmin(ScopedAdmin):
+@admin.register(RolePermissions)
+class RolePermissionsAdmin(ScopedAdmin):
     """The studio's changes to the table of roles. The portal shows the whole table and the effect of a change."""
 
     list_display = ("role", "changed_at")
     fields = readonly_fields = ("role", "actions", "changed_at", "changed_by")
 
 
-@admin.register(ObjectRight)
-class ObjectRightAdmin(ScopedAdmin):
+@admin.register(ObjectPermission)
+class ObjectPermissionAdmin(ScopedAdmin):
     """Rights and denials on single things. They are given where the thing is: on the portal's page of it."""
 
     write_action = MANAGE_PEOPLE
@@ -40,13 +40,13 @@ class ObjectRightAdmin(ScopedAdmin):
     )
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
-        """Takes the right back."""
-        if not isinstance(obj, ObjectRight):
-            raise Conflict("not a right")
-        access_services.take_back(obj, actor=actor)
+        """Revokes the grant or denial."""
+        if not isinstance(obj, ObjectPermission):
+            raise Conflict("not a grant or denial")
+        access_services.revoke_grant(obj, actor=actor)
 
     @admin.display(description="Person")
-    def person(self, obj: ObjectRight) -> str:
+    def person(self, obj: ObjectPermission) -> str:
         """Returns the name."""
         name: str = obj.user.get_full_name()
         return name

@@ -66,7 +66,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
 class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows of the studio in scope that the person may see, read-only unless `service_form` is set.
 
-    `write_action` is the right that adding, changing and removing ask for; `can_add`, `can_change`, `can_remove` say
+    `write_action` is the permission for adding, changing and removing; `can_add`, `can_change`, `can_remove` say
     which of these exist at all.
     """
 
@@ -227,8 +227,8 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 def _rights(request: HttpRequest, studio: Studio) -> frozenset[StudioPermission]:
     """Returns what the person may do in the studio: asked once in a request, for one page asks hundreds of times."""
-    found: frozenset[StudioPermission] | None = getattr(request, "console_rights", None)
+    found: frozenset[StudioPermission] | None = getattr(request, "console_permissions", None)
     if found is None:
         found = access.permissions(actor_of(request), studio.id)
-        request.console_rights = found  # type: ignore[attr-defined]
+        request.console_permissions = found  # type: ignore[attr-defined]
     return found

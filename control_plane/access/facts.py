@@ -16,8 +16,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from control_plane.access import model_access
 from control_plane.access.decision import AccessFacts, ActiveBreakGlass, ActiveGrant
-from control_plane.access.models import BreakGlass, Effect, ObjectRight
-from control_plane.access.roles import BREAK_GLASS_ACTIONS, effective
+from control_plane.access.models import BreakGlass, Effect, ObjectPermission
+from control_plane.access.roles import BREAK_GLASS_PERMISSIONS, effective
 from control_plane.accounts.models import User
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
@@ -64,7 +64,7 @@ SELECT person.id, member.role, chosen.actions,
             jsonb_build_array(
                 permission.codename, kind.model, given.effect, given.until, given.given_by, given.reason
             ) ORDER BY given.given_at DESC, given.id)
-        FROM access_objectright given
+        FROM access_objectpermission given
         JOIN auth_permission permission ON permission.id = given.permission_id
         JOIN django_content_type kind ON kind.id = given.content_type_id
         WHERE given.studio_id = %(studio)s AND given.user_id = person.id AND given.object_pk = ANY(%(on)s)
@@ -76,7 +76,7 @@ SELECT person.id, member.role, chosen.actions,
 FROM accounts_user person
 LEFT JOIN tenancy_membership member ON member.studio_id = %(studio)s AND member.user_id = person.id
     AND (member.ends_at IS NULL OR member.ends_at > %(now)s)
-LEFT JOIN access_roleactions chosen ON chosen.studio_id = %(studio)s AND chosen.role = member.role
+LEFT JOIN access_rolepermissions chosen ON chosen.studio_id = %(studio)s AND chosen.role = member.role
 WHERE person.is_active AND person.id = ANY(%(people)s)
 """
 
@@ -128,7 +128,7 @@ def _grant(
 def _break_glass(id_: str, values: list[str], ends_at: str) -> ActiveBreakGlass:
     actions = frozenset(action for text in values if (action := _known(text)) is not None)
     return ActiveBreakGlass(
-        id=UUID(id_), actions=actions & BREAK_GLASS_ACTIONS, ends_at=datetime.fromisoformat(ends_at)
+        id=UUID(id_), actions=actions & BREAK_GLASS_PERMISSIONS, ends_at=datetime.fromisoformat(ends_at)
     )
 
 
@@ -136,7 +136,7 @@ def _known(text: str) -> StudioPermission | None:
     return StudioPermission.get(text)
 
 
-def grant_target(grant: ObjectRight) -> tuple[str, StudioPermission | None]:
+def grant_target(grant: ObjectPermission) -> tuple[str, StudioPermission | None]:
     """Returns the label of the object that a grant is on, and its permission (None: one that no longer exists)."""
     model = grant.content_type.model
     label = _LABELS.get(model, grant.content_type.app_label + "." + model)

@@ -6,7 +6,7 @@ from django.db.models import Model
 
 from control_plane.access import access
 from control_plane.access.model_access import studio_of
-from control_plane.access.models import RoleActions
+from control_plane.access.models import RolePermissions
 from control_plane.access.roles import effective
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import Forbidden
@@ -40,7 +40,7 @@ def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
         return
     if access.role_of(actor, studio_id) != Role.ADMIN:
         raise Forbidden("Only an admin can make a member an admin.")
-    chosen = RoleActions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
+    chosen = RolePermissions.objects.filter(role=Role.ADMIN).values_list("actions", flat=True).first()
     may = effective(Role.ADMIN, chosen)
     access.require_in_scope(actor, [action for action in StudioPermission.all() if action in may])
 

@@ -58,5 +58,5 @@ def belonging(obj: Model) -> dict[str, UUID]:
 
 
 def permission_name(action: StudioPermission, label: str) -> str:
-    """Returns the codename under which guardian stores a right on one thing of the table `label`."""
+    """Returns the codename of guardian for a permission on one object of the model `label`."""
     return f"{action}_{label.rpartition('.')[2].lower()}"

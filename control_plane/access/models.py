@@ -18,7 +18,7 @@ BREAK_GLASS_LIMIT = timedelta(hours=4)
 REASON_LENGTH = 500
 
 
-class RoleActions(StudioOwned):
+class RolePermissions(StudioOwned):
     """The permissions of one role in one studio, instead of `roles.DEFAULTS`. A role without a row has the defaults.
 
     `actions` lists codes of permissions. Those beyond `roles.LIMITS` have no effect, and those of `roles.FLOOR` always do.
@@ -33,10 +33,12 @@ class RoleActions(StudioOwned):
     changed_by = models.UUIDField(null=True, editable=False)
 
     class Meta(StudioOwned.Meta):
-        verbose_name = verbose_name_plural = "role actions"
+        verbose_name = verbose_name_plural = "role permissions"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["studio", "role"], name="access_roleactions_once_per_role"),
-            models.CheckConstraint(condition=Q(role__in=Role.values), name="access_roleactions_known_role"),
+            models.UniqueConstraint(fields=["studio", "role"], name="access_rolepermissions_once_per_role"),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="access_rolepermissions_known_role"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -46,11 +48,11 @@ class RoleActions(StudioOwned):
 class Effect(models.TextChoices):
     """Whether a row is a grant or a denial."""
 
-    ALLOW = "allow", "May"
-    DENY = "deny", "May not"
+    ALLOW = "allow", "Grant"
+    DENY = "deny", "Deny"
 
 
-class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
+class ObjectPermission(StudioOwned, UserObjectPermissionAbstract):
     """A grant or a denial: one permission of one member on one class, room or studio, and on all that it contains.
 
     `until` is the first instant at which the row has no effect; null: no end. `given_by` is a person's id; null: the
@@ -74,13 +76,13 @@ class ObjectRight(StudioOwned, UserObjectPermissionAbstract):
         unique_together: ClassVar = []
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["user", "object_pk", "permission", "effect"], name="access_objectright_once"
+                fields=["user", "object_pk", "permission", "effect"], name="access_objectpermission_once"
             ),
             models.CheckConstraint(
-                condition=Q(effect__in=Effect.values), name="access_objectright_known_effect"
+                condition=Q(effect__in=Effect.values), name="access_objectpermission_known_effect"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["studio", "object_pk"], name="access_objectright_of")]
+        indexes: ClassVar = [models.Index(fields=["studio", "object_pk"], name="access_objectpermission_of")]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.effect} {self.object_pk}"

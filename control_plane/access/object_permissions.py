@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from control_plane.access.model_access import permission_name
-from control_plane.access.roles import RIGHTS_ON
+from control_plane.access.roles import GRANTABLE_ON
 from control_plane.common.permissions import StudioPermission
 
 
@@ -25,7 +25,7 @@ def make_permissions(using: str, **kwargs: Any) -> None:
 
     Runs after migrations, as the owner of the database: the application may only read this table.
     """
-    for label, actions in RIGHTS_ON.items():
+    for label, actions in GRANTABLE_ON.items():
         model = apps.get_model(label)
         kind = ContentType.objects.db_manager(using).get_for_model(model)
         for action in sorted(actions):

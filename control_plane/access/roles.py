@@ -1,7 +1,7 @@
 """What each role may do: by default, at most, and always; read from the permissions that the apps declare.
 
 A studio changes the table between `FLOOR` and `LIMITS` (`services.set_role_actions`). A permission on one object can be
-granted within `RIGHTS_ON` and, again, within the limits of the person's role.
+granted within `GRANTABLE_ON` and, again, within the limits of the person's role.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from control_plane.common.roles import Role
 Permissions = frozenset[StudioPermission]
 _ALL = StudioPermission.all()
 
-MACHINE_ACTIONS: Permissions = frozenset(one for one in _ALL if not one.is_for_people)
+MACHINE_PERMISSIONS: Permissions = frozenset(one for one in _ALL if not one.is_for_people)
 """Of agents and of the control plane itself; no person ever has them."""
-AGENT_ACTIONS: Permissions = frozenset(one for one in _ALL if ActorKind.AGENT in one.holders)
-SYSTEM_ACTIONS: Permissions = frozenset(one for one in _ALL if ActorKind.SYSTEM in one.holders)
+AGENT_PERMISSIONS: Permissions = frozenset(one for one in _ALL if ActorKind.AGENT in one.holders)
+SYSTEM_PERMISSIONS: Permissions = frozenset(one for one in _ALL if ActorKind.SYSTEM in one.holders)
 
 FOOTAGE: Permissions = frozenset(one for one in _ALL if one.footage)
 OWN_ONLY: dict[Role, Permissions] = {Role.GUARDIAN: FOOTAGE}
@@ -31,13 +31,13 @@ LIMITS: dict[Role, Permissions] = {
 FLOOR: dict[Role, Permissions] = {role: frozenset(one for one in _ALL if role in one.always) for role in Role}
 """Permissions that a role always has: a studio must not lock itself out of its own policy, people and audit log."""
 
-RIGHTS_ON: dict[str, Permissions] = {
+GRANTABLE_ON: dict[str, Permissions] = {
     label: frozenset(one for one in _ALL if label in one.grantable_on)
     for label in sorted({label for one in _ALL for label in one.grantable_on})
 }
 """Permissions that can be granted or denied on one object. Those on people, policy, storage and audit come from roles."""
 
-BREAK_GLASS_ACTIONS: Permissions = frozenset(one for one in _ALL if one.break_glass)
+BREAK_GLASS_PERMISSIONS: Permissions = frozenset(one for one in _ALL if one.break_glass)
 """Permissions of break-glass access: none whose effect outlasts it, none that takes data out of the studio."""
 
 ALWAYS_LENT: Permissions = frozenset(one for one in _ALL if one.in_every_key)

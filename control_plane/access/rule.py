@@ -31,14 +31,14 @@ from control_plane.access.decision import (
 )
 from control_plane.access.facts import open_break_glass
 from control_plane.access.model_access import permission_name
-from control_plane.access.models import BreakGlass, Effect, ObjectRight, RoleActions
+from control_plane.access.models import BreakGlass, Effect, ObjectPermission, RolePermissions
 from control_plane.access.roles import (
-    BREAK_GLASS_ACTIONS,
+    BREAK_GLASS_PERMISSIONS,
     DEFAULTS,
     FLOOR,
+    GRANTABLE_ON,
     LIMITS,
     OWN_ONLY,
-    RIGHTS_ON,
     denying,
     granting,
 )
@@ -86,9 +86,9 @@ def terms(action: StudioPermission) -> Terms:
         by_default=roles(DEFAULTS),
         at_most=roles(LIMITS),
         own_only=roles(OWN_ONLY),
-        granted_by={label: granting(action) & on_object for label, on_object in RIGHTS_ON.items()},
+        granted_by={label: granting(action) & on_object for label, on_object in GRANTABLE_ON.items()},
         denied_by=denying(action),
-        by_break_glass=action in BREAK_GLASS_ACTIONS,
+        by_break_glass=action in BREAK_GLASS_PERMISSIONS,
     )
 
 
@@ -113,7 +113,7 @@ class Rows:
         """
         # Two lines of the rule use it, and building it is a tenth of the cost of `visible`.
         if of.action not in self._including:
-            chosen = RoleActions.objects.filter(role=OuterRef("role"))
+            chosen = RolePermissions.objects.filter(role=OuterRef("role"))
             self._including[of.action] = self.memberships.filter(
                 Q(role__in=sorted(of.always))
                 | Q(role__in=sorted(of.at_most)) & Exists(chosen.filter(actions__contains=[of.action]))
@@ -133,14 +133,14 @@ class Rows:
 
     def grants(
         self, effect: Effect, actions: Callable[[str], frozenset[StudioPermission]]
-    ) -> QuerySet[ObjectRight]:
+    ) -> QuerySet[ObjectPermission]:
         """Returns the person's grants (or denials) of `actions(label)` on the outer row and on what it belongs to."""
         where: dict[str, Any] = {label: OuterRef(path) for label, path in self.paths.items()}
         on = Q(pk__in=[])
         for label, key in (where | {model_access.STUDIO: CurrentStudio()}).items():
             names = [permission_name(action, label) for action in sorted(actions(label))]
             on |= Q(object_pk=Cast(key, CharField()), permission__codename__in=names)
-        found: QuerySet[ObjectRight] = ObjectRight.objects.filter(
+        found: QuerySet[ObjectPermission] = ObjectPermission.objects.filter(
             on, in_force(self.now), user_id=self.user_id, effect=effect
         )
         return found

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.access.facts import open_break_glass
-from control_plane.access.models import BreakGlass, ObjectRight
+from control_plane.access.models import BreakGlass, ObjectPermission
 from control_plane.common.scoping import user_scope
 
 
@@ -33,13 +33,13 @@ def open_break_glasses() -> list[BreakGlass]:
     return list(open_break_glass(timezone.now()).select_related("operator").order_by("ends_at"))
 
 
-def rights_of(user_id: UUID) -> QuerySet[ObjectRight]:
+def grants_of(user_id: UUID) -> QuerySet[ObjectPermission]:
     """Returns a person's rights and denials in the studio in scope, over or not, newest first.
 
     `facts.grant_target` reads each. Ask `access` before.
     """
-    found: QuerySet[ObjectRight] = (
-        ObjectRight.objects.filter(user_id=user_id)
+    found: QuerySet[ObjectPermission] = (
+        ObjectPermission.objects.filter(user_id=user_id)
         .select_related("permission", "content_type")
         .order_by("-given_at", "id")
     )

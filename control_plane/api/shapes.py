@@ -5,7 +5,7 @@ from typing import Any
 
 from control_plane.access import facts
 from control_plane.access.decision import Decision
-from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.models import ApiKey, ObjectPermission
 from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, ROLE_MEANINGS, effective
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
@@ -80,7 +80,7 @@ def action(name: StudioPermission) -> Json:
     return {"action": name, "title": name.label, "meaning": name.meaning}
 
 
-def right(row: ObjectRight) -> Json:
+def grant(row: ObjectPermission) -> Json:
     """A grant or a denial on one object."""
     label, name = facts.grant_target(row)
     return {

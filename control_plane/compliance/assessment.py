@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.access import access
-from control_plane.access.models import BreakGlass, ObjectRight, RoleActions
+from control_plane.access.models import BreakGlass, ObjectPermission, RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.roles import effective
 from control_plane.audit.audit_events import AUDIT_VERIFIED
@@ -144,7 +144,7 @@ def _people(studio: Studio, actor: Actor) -> Section:
 
 
 def _who_sees(studio: Studio, actor: Actor) -> Section:
-    changed = {row.role: row.actions for row in RoleActions.objects.all()}
+    changed = {row.role: row.actions for row in RolePermissions.objects.all()}
     counts = {role: Membership.objects.filter(role=role, user__is_active=True).count() for role in Role}
     section = Section("Who can see what")
     for role in Role:
@@ -157,7 +157,7 @@ def _who_sees(studio: Studio, actor: Actor) -> Section:
         own = " Only classes of own dancers, once the roster is confirmed." if role is Role.GUARDIAN else ""
         said = " ".join(action.meaning for action in allowed) or "No footage and no dancers."
         section.facts.append((f"{role.label} ({counts[role]})", said + own))
-    rights = ObjectRight.objects.all()
+    rights = ObjectPermission.objects.all()
     section.facts.append(("Permissions and denials on single objects", str(rights.count())))
     if counts[Role.ADMIN] == 1:
         section.to_do.append(ToDo("There is only one admin, so nobody checks that admin's access.", "people"))

@@ -209,7 +209,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 # Permissions on single objects are our own rows, with an end and an effect, which guardian's checks do not know.
 # Only `access` reads them, so guardian's backend and its methods on users are not installed.
-GUARDIAN_USER_OBJ_PERMS_MODEL = "access.ObjectRight"
+GUARDIAN_USER_OBJ_PERMS_MODEL = "access.ObjectPermission"
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 SILENCED_SYSTEM_CHECKS = [

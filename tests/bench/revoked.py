@@ -118,19 +118,19 @@ def _remove(stage: Stage, playable: Playable, user: User) -> None:
 
 def _give(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
-        access_services.give_right(user, REPLAY, playable.session, actor=stage.alice.actor)
+        access_services.grant_permission(user, REPLAY, playable.session, actor=stage.alice.actor)
 
 
 def _take(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
         for action in (REPLAY, VIEW_CLASS):
-            access_services.take_right(user, action, playable.session, actor=stage.alice.actor)
+            access_services.end_grant(user, action, playable.session, actor=stage.alice.actor)
 
 
 def _deny(stage: Stage, playable: Playable, user: User) -> None:
     with studio_scope(stage.studio.id):
         for action in (REPLAY, VIEW_CLASS):
-            access_services.deny_right(user, action, playable.session, actor=stage.alice.actor)
+            access_services.deny_permission(user, action, playable.session, actor=stage.alice.actor)
 
 
 def _deactivate(stage: Stage, playable: Playable, user: User) -> None:

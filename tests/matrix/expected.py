@@ -24,7 +24,7 @@ VIEW_OF = {
     "pairing_id": MANAGE_AGENTS,
     "agent_id": VIEW_AGENTS,
     "membership_id": MANAGE_PEOPLE,
-    "right_id": MANAGE_PEOPLE,
+    "grant_id": MANAGE_PEOPLE,
     "dancer_id": VIEW_DANCERS,
     "guardianship_id": MANAGE_DANCERS,
     "provider_id": MANAGE_STUDIO,

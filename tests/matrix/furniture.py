@@ -238,9 +238,9 @@ def _rights(tenant: Tenant) -> None:
     with studio_scope(tenant.studio.id):
         granted = ClassSession.objects.get(pk=tenant.ids["granted_class"])
         denied = ClassSession.objects.get(pk=tenant.ids["class"])
-        right = access_services.give_right(tenant.people["granted"], REPLAY, granted, actor=admin)
-        access_services.deny_right(tenant.people["denied"], VIEW_CLASS, denied, actor=admin)
-        tenant.ids["right"] = right.id
+        right = access_services.grant_permission(tenant.people["granted"], REPLAY, granted, actor=admin)
+        access_services.deny_permission(tenant.people["denied"], VIEW_CLASS, denied, actor=admin)
+        tenant.ids["grant"] = right.id
 
 
 def _upload(caller: Caller, made: list[Cut]) -> None:

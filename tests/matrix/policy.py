@@ -33,7 +33,7 @@ GROUPS = {
     "checks": {"recordings_segmentdamage", "integrity_integrityscan"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
-    "people": {"tenancy_membership", "access_objectright", "people_guardianship", "tenancy_invitation"},
+    "people": {"tenancy_membership", "access_objectpermission", "people_guardianship", "tenancy_invitation"},
     "signin": {
         "identity_signinpolicy",
         "identity_identityprovider",
@@ -47,7 +47,7 @@ GROUPS = {
     "keys": {"keys_studiokey", "access_apikey"},
     "programs": {"access_apikey"},
     "alerts": {"compliance_anomalythresholds", "compliance_alertacknowledgement"},
-    "policy": {"access_roleactions"},
+    "policy": {"access_rolepermissions"},
     "dancers": {"people_dancer", "people_guardianship"},
     "roster": {"recordings_appearance", "recordings_classsession"},
     "audit": {"audit_entry", "audit_chainhead"},

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import Model
 
-from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.models import ApiKey, ObjectPermission
 from control_plane.access.permissions import USE_API
 from control_plane.audit.models import Entry
 from control_plane.audit.permissions import VIEW_AUDIT
@@ -77,7 +77,7 @@ def _log(tenant: Tenant, asker: Asker) -> set[str]:
 LISTS: dict[str, tuple[str, StudioPermission, Rows]] = {
     "api:members": ("id", MANAGE_PEOPLE, _all_of(Membership)),
     "api:invitations": ("id", MANAGE_PEOPLE, _all_of(Invitation)),
-    "api:rights": ("id", MANAGE_PEOPLE, _all_of(ObjectRight)),
+    "api:rights": ("id", MANAGE_PEOPLE, _all_of(ObjectPermission)),
     "api:who_can": ("user_id", MANAGE_PEOPLE, _people),
     "api:dancers": ("id", VIEW_DANCERS, _all_of(Dancer, left_at=None)),
     "api:classes": ("id", VIEW_STUDIO, _classes),

@@ -131,7 +131,7 @@ ACCESS = (
         _RULE,
         "        found = [grant for grant in facts.grants if grant.action in self.of.denied_by]\n",
         "        found = [grant for grant in facts.grants[:0] if grant.action in self.of.denied_by]\n",
-        ("tests/control_plane/access/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
+        ("tests/control_plane/access/test_grants.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
     ),
     Sabotage(
         "the end of rights and memberships is ignored",
@@ -149,7 +149,7 @@ ACCESS = (
         "control_plane/access/facts.py",
         "            AND (given.until IS NULL OR given.until > %(now)s)),",
         "            AND (given.until IS NULL OR given.until IS NOT NULL)),",
-        ("tests/control_plane/access/test_rights.py::test_a_right_ends_at_the_very_instant",),
+        ("tests/control_plane/access/test_grants.py::test_a_right_ends_at_the_very_instant",),
     ),
     Sabotage(
         "support enters a studio and does not tell it",
@@ -216,7 +216,7 @@ ACCESS = (
         "        return facts.role in self.roles\n",
         "        return facts.role is not None\n",
         (
-            "tests/control_plane/access/test_rights.py::test_a_right_stays_within_the_limit_of_the_role",
+            "tests/control_plane/access/test_grants.py::test_a_right_stays_within_the_limit_of_the_role",
             _VISIBLE,
         ),
     ),
@@ -226,7 +226,7 @@ ACCESS = (
         _RULE,
         "    for line in lines(action):\n",
         "    for line in sorted(lines(action), key=lambda line: line.code != ReasonCode.ROLE):\n",
-        ("tests/control_plane/access/test_rights.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
+        ("tests/control_plane/access/test_grants.py::test_a_denial_beats_right_and_role_wherever_it_stands",),
     ),
     Sabotage(
         "a query condition leaves denials and vetoes out",

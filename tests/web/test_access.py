@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from control_plane.access.models import RoleActions
+from control_plane.access.models import RolePermissions
 from control_plane.common.scoping import studio_scope
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.services import add_dancers
@@ -78,4 +78,4 @@ def test_a_right_is_taken_with_the_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.get_by_text("Saved. Changes are active.")).to_be_visible()
     with studio_scope(site.cast.studio.id):
-        assert "replay" not in RoleActions.objects.get(role="viewer").actions
+        assert "replay" not in RolePermissions.objects.get(role="viewer").actions

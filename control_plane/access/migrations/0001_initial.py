@@ -69,12 +69,12 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ObjectRight',
+            name='ObjectPermission',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('object_pk', models.CharField(max_length=255, verbose_name='object ID')),
-                ('effect', models.CharField(choices=[('allow', 'May'), ('deny', 'May not')], default='allow', editable=False, max_length=8)),
+                ('effect', models.CharField(choices=[('allow', 'Grant'), ('deny', 'Deny')], default='allow', editable=False, max_length=8)),
                 ('until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('reason', models.CharField(blank=True, editable=False, max_length=500)),
                 ('given_by', models.UUIDField(editable=False, null=True)),
@@ -88,12 +88,12 @@ class Migration(migrations.Migration):
                 'ordering': ['-given_at', 'id'],
                 'abstract': False,
                 'base_manager_name': 'objects',
-                'indexes': [models.Index(fields=['studio', 'object_pk'], name='access_objectright_of')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'object_pk', 'permission', 'effect'), name='access_objectright_once'), models.CheckConstraint(condition=models.Q(('effect__in', ['allow', 'deny'])), name='access_objectright_known_effect')],
+                'indexes': [models.Index(fields=['studio', 'object_pk'], name='access_objectpermission_of')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'object_pk', 'permission', 'effect'), name='access_objectpermission_once'), models.CheckConstraint(condition=models.Q(('effect__in', ['allow', 'deny'])), name='access_objectpermission_known_effect')],
             },
         ),
         migrations.CreateModel(
-            name='RoleActions',
+            name='RolePermissions',
             fields=[
                 ('id', models.UUIDField(default=shared.protocol.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -104,11 +104,11 @@ class Migration(migrations.Migration):
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
-                'verbose_name': 'role actions',
-                'verbose_name_plural': 'role actions',
+                'verbose_name': 'role permissions',
+                'verbose_name_plural': 'role permissions',
                 'abstract': False,
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('studio', 'role'), name='access_roleactions_once_per_role'), models.CheckConstraint(condition=models.Q(('role__in', ['admin', 'instructor', 'viewer', 'guardian', 'partner'])), name='access_roleactions_known_role')],
+                'constraints': [models.UniqueConstraint(fields=('studio', 'role'), name='access_rolepermissions_once_per_role'), models.CheckConstraint(condition=models.Q(('role__in', ['admin', 'instructor', 'viewer', 'guardian', 'partner'])), name='access_rolepermissions_known_role')],
             },
         ),
     ]

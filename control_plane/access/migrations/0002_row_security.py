@@ -16,8 +16,8 @@ OPENED_STUDIO = (
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("access", "0001_initial"), ("tenancy", "0002_row_security")]
     operations: ClassVar = [
-        ForceRowSecurity("RoleActions"),
-        ForceRowSecurity("ObjectRight"),
+        ForceRowSecurity("RolePermissions"),
+        ForceRowSecurity("ObjectPermission"),
         ForceRowSecurity("BreakGlass", reach=[Reach("own_breakglass", f"operator_id = {USER}")]),
         # A program is known by its key before its studio is known.
         ForceRowSecurity(

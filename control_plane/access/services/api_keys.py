@@ -13,7 +13,7 @@ from control_plane.access import access
 from control_plane.access.audit_events import API_KEY_MADE, API_KEY_REVOKED
 from control_plane.access.models import ApiKey
 from control_plane.access.permissions import USE_API
-from control_plane.access.roles import ALWAYS_LENT, MACHINE_ACTIONS, missing_needs
+from control_plane.access.roles import ALWAYS_LENT, MACHINE_PERMISSIONS, missing_needs
 from control_plane.accounts.models import User
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor, ActorKind
@@ -124,7 +124,7 @@ def actor_of(key: ApiKey) -> Actor:
 
 
 def _check(wanted: frozenset[StudioPermission], expires_at: datetime) -> None:
-    if wanted & MACHINE_ACTIONS:
+    if wanted & MACHINE_PERMISSIONS:
         raise BadRequest("actions: boxes and the platform itself have rights of their own.")
     if found := missing_needs(wanted):
         raise BadRequest("actions: " + " ".join(found))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from control_plane.access import access, sources
 from control_plane.access.audit_events import BREAK_GLASS_CLOSED, BREAK_GLASS_OPENED
 from control_plane.access.models import BREAK_GLASS_LIMIT, REASON_LENGTH, BreakGlass
-from control_plane.access.roles import BREAK_GLASS_ACTIONS, missing_needs
+from control_plane.access.roles import BREAK_GLASS_PERMISSIONS, missing_needs
 from control_plane.accounts.models import User
 from control_plane.accounts.second_factor import has_second_factor
 from control_plane.audit.events import AuditEvent
@@ -107,7 +107,7 @@ def _require_operator(operator: User) -> None:
 def _check(actions: frozenset[StudioPermission], reason: str, hours: float) -> None:
     if not actions:
         raise BadRequest("actions: say at least one.")
-    if beyond := [action for action in StudioPermission.all() if action in actions - BREAK_GLASS_ACTIONS]:
+    if beyond := [action for action in StudioPermission.all() if action in actions - BREAK_GLASS_PERMISSIONS]:
         raise BadRequest(f"actions: support cannot be let in for {', '.join(beyond)}.")
     if found := missing_needs(actions):
         raise BadRequest("actions: " + " ".join(found))

@@ -10,7 +10,7 @@ from control_plane.access import access, facts, roles
 from control_plane.access.audit_events import DENIAL_GIVEN, DENIAL_LIFTED, GRANT_GIVEN, GRANT_TAKEN
 from control_plane.access.member_permissions import lock_people
 from control_plane.access.model_access import studio_of
-from control_plane.access.models import REASON_LENGTH, Effect, ObjectRight
+from control_plane.access.models import REASON_LENGTH, Effect, ObjectPermission
 from control_plane.access.object_permissions import permission_for
 from control_plane.accounts.models import User
 from control_plane.audit.services import record, record_for
@@ -23,7 +23,7 @@ from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.selectors import members
 
 
-def give_right(
+def grant_permission(
     user: User,
     action: StudioPermission,
     obj: Model,
@@ -31,7 +31,7 @@ def give_right(
     actor: Actor,
     until: datetime | None = None,
     reason: str = "",
-) -> ObjectRight:
+) -> ObjectPermission:
     """Grants a member a permission on one class, room or the studio, in addition to the role's.
 
     The grant includes the permissions that this one needs (`roles.granting`). A second call replaces the end and the reason.
@@ -48,7 +48,7 @@ def give_right(
     return _put(Effect.ALLOW, user, action, obj, actor=actor, until=until, reason=reason)
 
 
-def deny_right(
+def deny_permission(
     user: User,
     action: StudioPermission,
     obj: Model,
@@ -56,16 +56,16 @@ def deny_right(
     actor: Actor,
     until: datetime | None = None,
     reason: str = "",
-) -> ObjectRight:
+) -> ObjectPermission:
     """Denies a member a permission on one object and all that it contains. A denial overrides roles and grants.
 
     Raises:
-        BadRequest, NotFound, Forbidden, TooManyRequests: as `give_right`.
+        BadRequest, NotFound, Forbidden, TooManyRequests: as `grant_permission`.
     """
     return _put(Effect.DENY, user, action, obj, actor=actor, until=until, reason=reason)
 
 
-def take_right(
+def end_grant(
     user: User, action: StudioPermission, obj: Model, *, actor: Actor, effect: Effect = Effect.ALLOW
 ) -> None:
     """Revokes a grant on one object, or (`effect`) removes a denial; idempotent.
@@ -77,7 +77,7 @@ def take_right(
     with studio_scope(studio_id):
         lock_people(actor, obj)
         permission = permission_for(action, type(obj))
-        rights = ObjectRight.objects.filter(
+        rights = ObjectPermission.objects.filter(
             user=user, permission=permission, object_pk=str(obj.pk), effect=effect
         )
         rights.delete()
@@ -85,24 +85,24 @@ def take_right(
         record_for(act, obj, actor=actor, details={"user": str(user.id), "right": action})
 
 
-def take_back(right: ObjectRight, *, actor: Actor) -> None:
+def revoke_grant(grant: ObjectPermission, *, actor: Actor) -> None:
     """Revokes one grant or denial that a page lists; idempotent.
 
     Raises:
         NotFound, Forbidden: `actor` may not manage people.
     """
-    with studio_scope(right.studio_id):
-        lock_people(actor, right)
-        label, action = facts.grant_target(right)
-        ObjectRight.objects.filter(pk=right.pk).delete()
-        act = GRANT_TAKEN if right.effect == Effect.ALLOW else DENIAL_LIFTED
+    with studio_scope(grant.studio_id):
+        lock_people(actor, grant)
+        label, action = facts.grant_target(grant)
+        ObjectPermission.objects.filter(pk=grant.pk).delete()
+        act = GRANT_TAKEN if grant.effect == Effect.ALLOW else DENIAL_LIFTED
         record(
             act,
             actor=actor,
-            studio_id=right.studio_id,
+            studio_id=grant.studio_id,
             object_type=label,
-            object_id=right.object_pk,
-            details={"user": str(right.user_id), "right": action or ""},
+            object_id=grant.object_pk,
+            details={"user": str(grant.user_id), "right": action or ""},
         )
 
 
@@ -115,10 +115,10 @@ def _put(
     actor: Actor,
     until: datetime | None,
     reason: str,
-) -> ObjectRight:
+) -> ObjectPermission:
     studio_id, now, reason = studio_of(obj), timezone.now(), reason.strip()
     with studio_scope(studio_id):
-        # Under the lock: somebody who is being removed is a member no longer, or loses this right with the rest.
+        # Under the lock: a person who is being removed is no longer a member, or loses this grant with the others.
         lock_people(actor, obj)
         act = GRANT_GIVEN if effect == Effect.ALLOW else DENIAL_GIVEN
         require_rate(act, actor=actor)
@@ -128,7 +128,7 @@ def _put(
         if role is None:
             raise NotFound("This person is no member of the studio.")
         _check(effect, Role(role), action, obj, until, now, reason)
-        right, _ = ObjectRight.objects.update_or_create(
+        grant, _ = ObjectPermission.objects.update_or_create(
             user=user,
             permission=permission_for(action, type(obj)),
             content_type=ContentType.objects.get_for_model(obj),
@@ -150,7 +150,7 @@ def _put(
             "reason": reason,
         }
         record_for(act, obj, actor=actor, details=details)
-    found: ObjectRight = right
+    found: ObjectPermission = grant
     return found
 
 
@@ -164,7 +164,7 @@ def _check(
     reason: str,
 ) -> None:
     words = action.replace("_", " ")
-    if action not in roles.RIGHTS_ON.get(obj._meta.label, frozenset()):
+    if action not in roles.GRANTABLE_ON.get(obj._meta.label, frozenset()):
         raise BadRequest(
             f"{words} cannot be given or denied on a single {obj._meta.verbose_name}; a role decides it."
         )

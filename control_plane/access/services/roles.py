@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from control_plane.access import access
 from control_plane.access.audit_events import ROLE_CHANGED, ROLE_RESET
-from control_plane.access.models import RoleActions
+from control_plane.access.models import RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.roles import DEFAULTS, effective, objections
 from control_plane.audit.services import record_for
@@ -52,17 +52,17 @@ def _set(
             raise BadRequest(" ".join(found))
         lock_studio(studio.id)
         access.require(actor, MANAGE_POLICY, studio)
-        row: RoleActions | None = RoleActions.objects.filter(role=role).first()
+        row: RolePermissions | None = RolePermissions.objects.filter(role=role).first()
         before = effective(role, row.actions if row else None)
         # A key that may change roles must not give one more than it has itself.
         access.require_in_scope(
             actor, [action for action in StudioPermission.all() if action in wanted - before]
         )
         if chosen is None:
-            RoleActions.objects.filter(role=role).delete()
+            RolePermissions.objects.filter(role=role).delete()
         else:
             values = [action for action in StudioPermission.all() if action in wanted]
-            RoleActions.objects.update_or_create(
+            RolePermissions.objects.update_or_create(
                 role=role,
                 defaults={"actions": values, "changed_by": actor.id},
                 create_defaults={"actions": values, "changed_by": actor.id, "studio_id": studio.id},

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from control_plane.access.member_permissions import lock_people, require_people, require_rank
-from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.models import ApiKey, ObjectPermission
 from control_plane.accounts.models import User
 from control_plane.accounts.services import (
     end_other_sessions,
@@ -225,7 +225,7 @@ def _end_membership(membership: Membership, act: AuditEvent, actor: Actor) -> No
     """Deletes a membership and everything that depends on it in the studio. The caller holds the studio's lock."""
     user_id = membership.user_id
     Membership.objects.filter(pk=membership.pk).delete()
-    rights, _ = ObjectRight.objects.filter(user_id=user_id).delete()
+    rights, _ = ObjectPermission.objects.filter(user_id=user_id).delete()
     end_guardianships_of(user_id, actor=actor)
     # API keys do not work without the membership, but must not revive if the person returns.
     keys = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())

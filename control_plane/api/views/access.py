@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from control_plane.access import access, services
 from control_plane.access.audit_events import ACCESS_READ, PEOPLE_LISTED
-from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.models import Effect, ObjectPermission, RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.reads import note_read
 from control_plane.access.roles import DEFAULTS
@@ -42,7 +42,7 @@ class RoleTable(Resource):
 
     def get(self, request: Request, slug: str) -> Response:
         """Returns every role with its permissions, and every permission with its meaning."""
-        chosen = dict(RoleActions.objects.values_list("role", "actions"))
+        chosen = dict(RolePermissions.objects.values_list("role", "actions"))
         roles = [shapes.role(role, chosen.get(role.value)) for role in Role]
         return Response({"roles": roles, "actions": [shapes.action(action) for action in _PEOPLES]})
 
@@ -66,7 +66,7 @@ class RoleRow(Resource):
         return Response(shapes.role(_role(role), None))
 
 
-class RightForm(serializers.Serializer[Any]):
+class GrantForm(serializers.Serializer[Any]):
     """A new grant or denial: person, permission, object, end and reason."""
 
     user_id = serializers.UUIDField()
@@ -85,17 +85,17 @@ class Rights(Resource):
 
     def get(self, request: Request, slug: str) -> Response:
         """Lists them, newest first; `?user_id=` filters by person."""
-        found = access.visible(self.actor, ObjectRight).select_related("permission", "content_type")
+        found = access.visible(self.actor, ObjectPermission).select_related("permission", "content_type")
         if "user_id" in request.query_params:
             found = found.filter(user_id=_uuid(request, "user_id"))
         note_read(PEOPLE_LISTED, self.studio, actor=self.actor)
-        return self.page(found.order_by("-given_at", "pk"), shapes.right)
+        return self.page(found.order_by("-given_at", "pk"), shapes.grant)
 
     def post(self, request: Request, slug: str) -> Response:
         """Creates a grant or a denial."""
-        values = self.validated_body(RightForm)
+        values = self.validated_body(GrantForm)
         person = get_or_404(access.visible(self.actor, User), pk=values["user_id"])
-        put = services.give_right if values["effect"] == Effect.ALLOW else services.deny_right
+        put = services.grant_permission if values["effect"] == Effect.ALLOW else services.deny_permission
         row = put(
             person,
             StudioPermission.named(values["action"]),
@@ -104,7 +104,7 @@ class Rights(Resource):
             until=values.get("until"),
             reason=values["reason"],
         )
-        return Response(shapes.right(row), status=201)
+        return Response(shapes.grant(row), status=201)
 
     def thing(self, name: str, thing_id: UUID | None) -> Model:
         """Returns the object of that kind and id.
@@ -124,9 +124,11 @@ class Right(Resource):
 
     needs = MANAGE_PEOPLE
 
-    def delete(self, request: Request, slug: str, right_id: UUID) -> Response:
+    def delete(self, request: Request, slug: str, grant_id: UUID) -> Response:
         """Revokes it."""
-        services.take_back(get_or_404(access.visible(self.actor, ObjectRight), pk=right_id), actor=self.actor)
+        services.revoke_grant(
+            get_or_404(access.visible(self.actor, ObjectPermission), pk=grant_id), actor=self.actor
+        )
         return Response(status=204)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from control_plane.access import access, model_access, roles
 from control_plane.access.decision import Decision
-from control_plane.access.models import Effect, ObjectRight
+from control_plane.access.models import Effect, ObjectPermission
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.common.names import name_key
@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class RightLine:
+class GrantLine:
     """One grant or denial on one object. `is_over`: it has ended."""
 
     id: UUID
@@ -79,23 +79,23 @@ def answers(asked: Sequence[Asked]) -> list[Answer]:
     return [_answer(user, decision, members, names, zone) for user, decision in asked]
 
 
-def rights_on(actor: Actor, obj: Model) -> list[RightLine]:
+def grants_on(actor: Actor, obj: Model) -> list[GrantLine]:
     """Returns the grants and denials on an object that `actor` may see, those in force first."""
-    rows = access.visible(actor, ObjectRight).filter(object_pk=str(obj.pk))
-    return right_lines(list(rows.select_related("user", "permission").order_by("-given_at")))
+    rows = access.visible(actor, ObjectPermission).filter(object_pk=str(obj.pk))
+    return grant_lines(list(rows.select_related("user", "permission").order_by("-given_at")))
 
 
-def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -> list[RightLine]:
+def grant_lines(rows: Sequence[ObjectPermission], on: dict[str, str] | None = None) -> list[GrantLine]:
     """Returns the lines of grants and denials whose users and permissions are loaded; `on` maps object ids to names."""
     names = names_of(row.given_by for row in rows)
     now = timezone.now()
     lines = [
-        RightLine(
+        GrantLine(
             id=row.id,
             user_id=row.user_id,
             name=row.user.get_full_name(),
             may=row.effect == Effect.ALLOW,
-            words=right_words(row),
+            words=permission_title(row),
             on=(on or {}).get(row.object_pk, ""),
             until=row.until,
             given_at=row.given_at,
@@ -108,7 +108,7 @@ def right_lines(rows: Sequence[ObjectRight], on: dict[str, str] | None = None) -
     return sorted(lines, key=lambda line: line.is_over)
 
 
-def right_words(row: ObjectRight) -> str:
+def permission_title(row: ObjectPermission) -> str:
     """Returns the title of a permission, or its codename where the permission no longer exists."""
     name = row.permission.codename.rpartition("_")[0]
     known = StudioPermission.get(name)
@@ -117,7 +117,7 @@ def right_words(row: ObjectRight) -> str:
 
 def choices_on(label: str) -> list[tuple[str, str]]:
     """Returns the permissions that can be granted or denied on an object of this table, as choices."""
-    possible = roles.RIGHTS_ON.get(label, frozenset())
+    possible = roles.GRANTABLE_ON.get(label, frozenset())
     order = [*ASKED, *(action for action in StudioPermission.all() if action not in ASKED)]
     return [(action, action.phrase_on_one) for action in order if action in possible]
 
@@ -127,7 +127,7 @@ def asked_choices(label: str) -> list[tuple[StudioPermission, str]]:
     return [
         (action, action.phrase_on_one)
         for action in ASKED
-        if action in roles.RIGHTS_ON.get(label, frozenset()) or label == model_access.CLASS
+        if action in roles.GRANTABLE_ON.get(label, frozenset()) or label == model_access.CLASS
     ]
 
 

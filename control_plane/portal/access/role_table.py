@@ -32,7 +32,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class RightRow:
+class PermissionRow:
     """One permission: its title, its meaning, and its cells in the order of `Role`."""
 
     action: StudioPermission
@@ -51,7 +51,7 @@ class Change:
     gains: list[str]
 
 
-def grid(table: Table) -> list[tuple[str, list[RightRow]]]:
+def grid(table: Table) -> list[tuple[str, list[PermissionRow]]]:
     """Returns the rows of the table, by group."""
     return [(title, [_row(action, table) for action in actions]) for title, actions in roles.GROUPS]
 
@@ -129,8 +129,8 @@ def reasons() -> list[tuple[str, str]]:
     return [(Role.ADMIN.label, KEPT_BY_ADMINS), *lines]
 
 
-def _row(action: StudioPermission, table: Table) -> RightRow:
-    return RightRow(
+def _row(action: StudioPermission, table: Table) -> PermissionRow:
+    return PermissionRow(
         action=action,
         title=action.label,
         meaning=action.meaning,

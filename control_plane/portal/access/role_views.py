@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, roles, services
-from control_plane.access.models import RoleActions
+from control_plane.access.models import RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
@@ -41,7 +41,7 @@ def access_table(request: StudioRequest, slug: str) -> HttpResponse:
     before = _table(actor)
     if request.method != "POST":
         return _page(request, before, before)
-    return _changed(request, actor, before, ticked(request.POST.getlist("right")))
+    return _changed(request, actor, before, ticked(request.POST.getlist("permission")))
 
 
 @require_POST
@@ -54,7 +54,7 @@ def access_reset(request: StudioRequest, slug: str) -> HttpResponse:
 
 def _table(actor: Actor) -> Table:
     """Returns the permissions of each role in the studio now."""
-    chosen = dict(access.visible(actor, RoleActions).values_list("role", "actions"))
+    chosen = dict(access.visible(actor, RolePermissions).values_list("role", "actions"))
     return {role: roles.effective(role, chosen.get(role.value)) for role in Role}
 
 

@@ -10,5 +10,5 @@ urlpatterns = [
     path(f"{STUDIO}/rooms/<uuid:room_id>/access/", views.room_access, name="room_access"),
     path(f"{STUDIO}/access/", role_views.access_table, name="access"),
     path(f"{STUDIO}/access/reset/", role_views.access_reset, name="access_reset"),
-    path(f"{STUDIO}/access/grants/<uuid:right_id>/end/", views.end_grant, name="end_grant"),
+    path(f"{STUDIO}/access/grants/<uuid:grant_id>/end/", views.end_grant, name="end_grant"),
 ]

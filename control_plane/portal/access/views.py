@@ -17,13 +17,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, services
 from control_plane.access.audit_events import ACCESS_READ
-from control_plane.access.models import Effect, ObjectRight
+from control_plane.access.models import Effect, ObjectPermission
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.permissions import StudioPermission
-from control_plane.portal.access.presenter import answers, asked_choices, choices_on, everybody, rights_on
+from control_plane.portal.access.presenter import answers, asked_choices, choices_on, everybody, grants_on
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people.fields import MemberField
 from control_plane.portal.rooms.presenter import room_of
@@ -36,12 +36,12 @@ from control_plane.tenancy.permissions import MANAGE_PEOPLE
 PAGE_SIZE = 50
 
 
-class RightForm(forms.Form):
+class GrantForm(forms.Form):
     """A grant or denial for one person on one object."""
 
     person = MemberField(label=gettext_lazy("Person"), help_text=gettext_lazy("E-mail address of a member."))
     effect = forms.ChoiceField(label=gettext_lazy("Grant or deny"), choices=Effect.choices)
-    right = forms.ChoiceField(label=gettext_lazy("Permission"))
+    permission = forms.ChoiceField(label=gettext_lazy("Permission"))
     until = forms.DateTimeField(
         label=gettext_lazy("Until"),
         required=False,
@@ -54,7 +54,7 @@ class RightForm(forms.Form):
 
     def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["right"].choices = choices_on(label)  # type: ignore[attr-defined]
+        self.fields["permission"].choices = choices_on(label)  # type: ignore[attr-defined]
 
     def clean_until(self) -> Any:
         """Refuses an end in the past.
@@ -85,13 +85,13 @@ def room_access(request: StudioRequest, slug: str, room_id: UUID) -> HttpRespons
 
 
 @require_POST
-def end_grant(request: StudioRequest, slug: str, right_id: UUID) -> HttpResponse:
+def end_grant(request: StudioRequest, slug: str, grant_id: UUID) -> HttpResponse:
     """Ends a grant or denial, and returns to the page that requested it."""
     actor = actor_of(request)
-    row = access.visible(actor, ObjectRight).filter(pk=right_id).select_related("user").first()
+    row = access.visible(actor, ObjectPermission).filter(pk=grant_id).select_related("user").first()
     if row is None:
         raise NotFound
-    services.take_back(row, actor=actor)
+    services.revoke_grant(row, actor=actor)
     messages.success(
         request, _("Ended. The role of %(user)s applies again.") % {"user": row.user.get_full_name()}
     )
@@ -109,7 +109,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
     actor = actor_of(request)
     access.require(actor, MANAGE_PEOPLE, thing)
     label = thing._meta.label
-    form = RightForm(request.POST or None, label=label)
+    form = GrantForm(request.POST or None, label=label)
     if request.method == "POST" and form.is_valid() and _give(form, thing, actor):
         messages.success(request, _("Saved. It is active now."))
         return redirect(request.path)
@@ -125,7 +125,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         "is_class": isinstance(thing, ClassSession),
         "back": back,
         "form": form,
-        "rights": rights_on(actor, thing),
+        "rights": grants_on(actor, thing),
         "asked": asked,
         "choices": asked_choices(label),
         "wanted": wanted,
@@ -139,13 +139,13 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
     return studio_page(request, "portal/access/who.html", context, status=400 if form.errors else 200)
 
 
-def _give(form: RightForm, thing: Model, actor: Actor) -> bool:
+def _give(form: GrantForm, thing: Model, actor: Actor) -> bool:
     values = form.cleaned_data
-    give = services.give_right if values["effect"] == Effect.ALLOW else services.deny_right
+    give = services.grant_permission if values["effect"] == Effect.ALLOW else services.deny_permission
     try:
         give(
             values["person"],
-            StudioPermission.named(values["right"]),
+            StudioPermission.named(values["permission"]),
             thing,
             until=values["until"],
             reason=values["reason"],
@@ -158,5 +158,5 @@ def _give(form: RightForm, thing: Model, actor: Actor) -> bool:
 
 
 def _asked(request: StudioRequest, label: str) -> StudioPermission:
-    asked = StudioPermission.get(request.GET.get("right", ""))
+    asked = StudioPermission.get(request.GET.get("permission", ""))
     return asked if asked is not None and asked in dict(asked_choices(label)) else REPLAY

@@ -61,10 +61,10 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
     given = f", by {by}" if by else ""
     on = _ON.get(reason.object_label.rpartition(".")[2], "this")
     role = PLURALS[reason.role] if reason.role else ""
-    right = reason.action.phrase_on_one
+    phrase = reason.action.phrase_on_one
     match reason.code:
         case ReasonCode.ROLE:
-            return f"{role} may {right}."
+            return f"{role} may {phrase}."
         case ReasonCode.GRANT:
             return _("Granted for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
         case ReasonCode.BREAK_GLASS:
@@ -82,4 +82,4 @@ def because(reason: Reason, *, zone: tzinfo, by: str = "") -> str:
             return _("Not a member of the studio.")
     if (source := by_code(reason.code)) is not None:
         return str(source.text)
-    return f"{role} may not {right}." if role else "No access."
+    return f"{role} may not {phrase}." if role else "No access."

@@ -69,7 +69,7 @@ class BreakGlassForm(forms.Form):
             (action, action.label)
             for _, group in roles.GROUPS
             for action in group
-            if action in roles.BREAK_GLASS_ACTIONS
+            if action in roles.BREAK_GLASS_PERMISSIONS
         ],
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("Select only the permissions that you need."),

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access.decision import Reason, ReasonCode
-from control_plane.access.models import ObjectRight
+from control_plane.access.models import ObjectPermission
 from control_plane.access.roles import GROUPS
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.people.models import Guardianship
-from control_plane.portal.access.presenter import RightLine, right_lines
+from control_plane.portal.access.presenter import GrantLine, grant_lines
 from control_plane.portal.access.wording import because
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
@@ -23,7 +23,7 @@ OWN_ONLY = "Only classes of their own dancers."
 
 
 @dataclass(frozen=True, slots=True)
-class StudioRight:
+class StudioPermissionLine:
     """One permission in the whole studio; `because` is empty where the role alone decides."""
 
     title: str
@@ -31,7 +31,7 @@ class StudioRight:
     because: str
 
 
-def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRight]]]:
+def studio_permissions(user: User, studio_id: UUID) -> list[tuple[str, list[StudioPermissionLine]]]:
     """Returns a person's permissions in the whole studio in scope, by group; the caller requires `MANAGE_PEOPLE`."""
     decisions = dict(access.what_can(user, studio_id))
     zone = timezone.get_current_timezone()
@@ -39,7 +39,7 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
         (
             title,
             [
-                StudioRight(
+                StudioPermissionLine(
                     action.label,
                     decision.allowed or decision.reason.code is ReasonCode.NOT_OWN,
                     _besides_role(decision.reason, zone),
@@ -52,11 +52,11 @@ def studio_rights(user: User, studio_id: UUID) -> list[tuple[str, list[StudioRig
     ]
 
 
-def single_rights(actor: Actor, user: User, studio: Studio) -> list[RightLine]:
+def object_grants(actor: Actor, user: User, studio: Studio) -> list[GrantLine]:
     """Returns a person's grants and denials on objects that `actor` may see, with the object of each."""
-    rows = access.visible(actor, ObjectRight).filter(user=user).select_related("user", "permission")
+    rows = access.visible(actor, ObjectPermission).filter(user=user).select_related("user", "permission")
     found = list(rows.order_by("-given_at"))
-    return right_lines(found, _things({row.object_pk for row in found}, studio))
+    return grant_lines(found, _things({row.object_pk for row in found}, studio))
 
 
 def classes_seen(user: User, *, most: int) -> tuple[int, list[ClassSession]]:

@@ -25,9 +25,9 @@ from control_plane.common.roles import Role
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people.person_presenter import (
     classes_seen,
+    object_grants,
     own_dancers,
-    single_rights,
-    studio_rights,
+    studio_permissions,
 )
 from control_plane.portal.people.presenter import member_for, members_found, person_lines, role_counts
 from control_plane.tenancy.models import Membership
@@ -196,8 +196,8 @@ def _person(
         "is_self": member.user_id == actor.id,
         "is_over": member.ends_at is not None and member.ends_at <= timezone.now(),
         "about_role": roles.ROLE_MEANINGS[Role(member.role)],
-        "rights": studio_rights(member.user, request.studio.id),
-        "single": single_rights(actor, member.user, request.studio),
+        "rights": studio_permissions(member.user, request.studio.id),
+        "single": object_grants(actor, member.user, request.studio),
         "dancers": own_dancers(actor, member.user),
         "class_count": count,
         "classes": latest,

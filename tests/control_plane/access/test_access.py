@@ -115,16 +115,16 @@ def test_a_member_is_told_no_and_a_stranger_nothing(cast: Cast, room: Room) -> N
 
 def test_a_right_is_not_given_to_a_stranger_nor_by_one(cast: Cast, room: Room) -> None:
     with pytest.raises(NotFound):
-        access_services.give_right(cast.sam, RECORD, room, actor=cast.alice.actor)
+        access_services.grant_permission(cast.sam, RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         with pytest.raises(NotFound):
-            access_services.give_right(cast.pat, RECORD, room, actor=cast.sam.actor)
+            access_services.grant_permission(cast.pat, RECORD, room, actor=cast.sam.actor)
         with pytest.raises(Forbidden):
-            access_services.give_right(cast.vera, RECORD, room, actor=cast.vera.actor)
+            access_services.grant_permission(cast.vera, RECORD, room, actor=cast.vera.actor)
 
 
 def test_taking_a_role_away_acts_at_once(cast: Cast, room: Room) -> None:
-    access_services.give_right(cast.vera, RECORD, room, actor=cast.alice.actor)
+    access_services.grant_permission(cast.vera, RECORD, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         membership = Membership.objects.get(user=cast.vera)
         assert access.can(cast.vera.actor, REPLAY, cast.studio)

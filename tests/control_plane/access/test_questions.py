@@ -22,7 +22,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import REPLAY, UPLOAD
 from control_plane.tenancy.models import Room, Studio
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
-from tests.control_plane.access.rights import danced, recorded
+from tests.control_plane.access.grants import danced, recorded
 from tests.control_plane.conftest import SETUP, Cast
 
 
@@ -75,7 +75,7 @@ def test_what_somebody_can_is_told_for_each_action_of_people(cast: Cast) -> None
 
 def test_a_reason_says_until_when_and_by_whom(cast: Cast, room: Room) -> None:
     end = timezone.now() + timedelta(days=2)
-    services.deny_right(cast.vera, REPLAY, room, actor=cast.alice.actor, until=end)
+    services.deny_permission(cast.vera, REPLAY, room, actor=cast.alice.actor, until=end)
     with studio_scope(cast.studio.id):
         reason = access.decide(cast.vera.actor, REPLAY, room).reason
     assert reason.by == cast.alice.id

@@ -4,7 +4,7 @@ import pytest
 
 from control_plane.access import access, services
 from control_plane.access.audit_events import ROLE_CHANGED, ROLE_RESET
-from control_plane.access.models import RoleActions
+from control_plane.access.models import RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.roles import DEFAULTS, FLOOR
 from control_plane.audit.permissions import VIEW_AUDIT
@@ -16,7 +16,7 @@ from control_plane.fleet.permissions import RECORD
 from control_plane.recordings.permissions import EXPORT, REPLAY, UPLOAD
 from control_plane.tenancy.models import Membership, Room
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_ROOMS, VIEW_STUDIO
-from tests.control_plane.access.rights import last, may
+from tests.control_plane.access.grants import last, may
 from tests.control_plane.conftest import Cast
 
 
@@ -51,7 +51,7 @@ def test_limit_and_floor_are_named(cast: Cast, role: Role, actions: set[StudioPe
     with pytest.raises(BadRequest, match=text):
         services.set_role_actions(cast.studio, role, actions, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
-        assert not RoleActions.objects.exists()
+        assert not RolePermissions.objects.exists()
 
 
 @pytest.mark.parametrize("who", ["ivan", "vera", "gita", "pat", "sam"])
@@ -65,7 +65,7 @@ def test_only_who_manages_policy_changes_the_table(cast: Cast, who: str) -> None
 
 def test_a_limit_that_is_tightened_counts_against_what_was_chosen_before(cast: Cast, room: Room) -> None:
     with studio_scope(cast.studio.id):
-        RoleActions.objects.create(
+        RolePermissions.objects.create(
             studio=cast.studio, role=Role.GUARDIAN, actions=["manage_people", "upload", "no_such"]
         )
         for action in (MANAGE_PEOPLE, UPLOAD):

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.roles import (
-    BREAK_GLASS_ACTIONS,
+    BREAK_GLASS_PERMISSIONS,
     DEFAULTS,
     FLOOR,
+    GRANTABLE_ON,
     LIMITS,
-    MACHINE_ACTIONS,
+    MACHINE_PERMISSIONS,
     OWN_ONLY,
-    RIGHTS_ON,
     ROLE_MEANINGS,
     denying,
     effective,
@@ -44,8 +44,8 @@ def test_a_role_as_it_comes_is_one_that_a_studio_could_have_chosen(role: Role) -
 
 @pytest.mark.parametrize("role", Role)
 def test_nobody_is_ever_a_machine(role: Role) -> None:
-    assert not LIMITS[role] & MACHINE_ACTIONS
-    assert not BREAK_GLASS_ACTIONS & MACHINE_ACTIONS
+    assert not LIMITS[role] & MACHINE_PERMISSIONS
+    assert not BREAK_GLASS_PERMISSIONS & MACHINE_PERMISSIONS
 
 
 def test_families_and_partners_never_manage_and_families_watch_nothing_by_default() -> None:
@@ -64,14 +64,14 @@ def test_only_an_admin_can_ever_decide_about_people_and_rules() -> None:
 
 
 def test_no_right_on_a_thing_reaches_people_rules_storage_or_the_log() -> None:
-    forbidden = PEOPLE | {MANAGE_STUDIO, MANAGE_STORAGE, VIEW_STUDIO} | MACHINE_ACTIONS
-    for label, found in RIGHTS_ON.items():
+    forbidden = PEOPLE | {MANAGE_STUDIO, MANAGE_STORAGE, VIEW_STUDIO} | MACHINE_PERMISSIONS
+    for label, found in GRANTABLE_ON.items():
         assert not found & forbidden, label
         assert not missing_needs(found), label
 
 
 def test_support_leaves_nothing_behind_and_takes_nothing_out() -> None:
-    assert not BREAK_GLASS_ACTIONS & {
+    assert not BREAK_GLASS_PERMISSIONS & {
         MANAGE_PEOPLE,
         MANAGE_POLICY,
         SHARE,

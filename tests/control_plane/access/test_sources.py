@@ -22,7 +22,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import EXPORT, MANAGE_CLASS, REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Room
 from control_plane.tenancy.permissions import MANAGE_STUDIO
-from tests.control_plane.access.rights import (
+from tests.control_plane.access.grants import (
     Listed,
     danced,
     recorded,
@@ -84,7 +84,7 @@ def test_a_grant_of_a_source_stays_within_the_maximum_of_the_role_and_below_a_de
     granting = FactSource(
         "pass", FactEffect.GRANT, Listed([cast.vera.pk, cast.pat.pk], [shared.pk]), "Has a pass."
     )
-    services.deny_right(cast.pat, REPLAY, room, actor=cast.alice.actor)
+    services.deny_permission(cast.pat, REPLAY, room, actor=cast.alice.actor)
     with studio_scope(cast.studio.id), sources.only(granting):
         assert why(cast, "vera", EXPORT, shared) == "pass"
         assert why(cast, "vera", MANAGE_CLASS, shared) == ReasonCode.NO_PERMISSION

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from control_plane.access import access, sources
-from control_plane.access.models import BreakGlass, Effect, ObjectRight, RoleActions
+from control_plane.access.models import BreakGlass, Effect, ObjectPermission, RolePermissions
 from control_plane.access.object_permissions import permission_for
-from control_plane.access.roles import RIGHTS_ON
+from control_plane.access.roles import GRANTABLE_ON
 from control_plane.accounts.models import User
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
@@ -26,7 +26,7 @@ from control_plane.recordings.models import Appearance, ClassSession, ClassState
 from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.ids import new_id
-from tests.control_plane.access.rights import share_tickets, withdrawn_consents
+from tests.control_plane.access.grants import share_tickets, withdrawn_consents
 from tests.control_plane.conftest import Cast
 
 SEEN: tuple[type[models.Model], ...] = (
@@ -35,13 +35,15 @@ SEEN: tuple[type[models.Model], ...] = (
     ClassSession,
     Track,
     Dancer,
-    ObjectRight,
+    ObjectPermission,
     BreakGlass,
 )
 ends = st.sampled_from([None, -1, 0, 1])
 """In minutes from now; None: no end."""
 SHOWING = [VIEW_CLASS, REPLAY, EXPORT]
-actions = st.sampled_from(SHOWING * 3 + sorted({action for found in RIGHTS_ON.values() for action in found}))
+actions = st.sampled_from(
+    SHOWING * 3 + sorted({action for found in GRANTABLE_ON.values() for action in found})
+)
 rights = st.lists(
     st.tuples(st.integers(0, 5), actions, st.sampled_from(Effect), ends),
     max_size=5,
@@ -172,13 +174,13 @@ def make(cast: Cast, facts: dict[str, Any]) -> list[sources.FactSource]:
         end = None if facts["role"] == Role.ADMIN else at(facts["membership_ends"])
         Membership.objects.create(studio=studio, user=user, role=facts["role"], ends_at=end)
         if facts["chosen"] is not None:
-            RoleActions.objects.create(studio=studio, role=facts["role"], actions=facts["chosen"])
+            RolePermissions.objects.create(studio=studio, role=facts["role"], actions=facts["chosen"])
     things: list[models.Model] = [*classes, *rooms, studio]
     for number, action, effect, until in facts["rights"]:
         thing = things[number]
-        if action not in RIGHTS_ON[thing._meta.label]:
-            continue  # the application cannot store it: it only reads permissions, and migrations make those of RIGHTS_ON
-        ObjectRight.objects.create(
+        if action not in GRANTABLE_ON[thing._meta.label]:
+            continue  # the application cannot store it: it only reads permissions, and migrations make those of GRANTABLE_ON
+        ObjectPermission.objects.create(
             studio=studio,
             user=user,
             permission=permission_for(action, type(thing)),

@@ -9,7 +9,7 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.access import services as access_services
 from control_plane.access.access import ReasonCode
-from control_plane.access.models import ObjectRight
+from control_plane.access.models import ObjectPermission
 from control_plane.administration import services as administration_services
 from control_plane.common.errors import BadRequest, Forbidden, NotFound
 from control_plane.common.roles import Role
@@ -18,24 +18,24 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import EXPORT, REPLAY
 from control_plane.tenancy.models import Membership, Room
 from control_plane.tenancy.selectors import own_membership, own_memberships
-from tests.control_plane.access.rights import last, may, recorded, why
+from tests.control_plane.access.grants import last, may, recorded, why
 from tests.control_plane.conftest import SETUP, Cast
 
 
 def test_a_member_who_is_removed_leaves_no_right_behind(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
-    access_services.deny_right(cast.pat, EXPORT, row, actor=cast.alice.actor)
+    access_services.grant_permission(cast.pat, REPLAY, row, actor=cast.alice.actor)
+    access_services.deny_permission(cast.pat, EXPORT, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         administration_services.remove_member(Membership.objects.get(user=cast.pat), actor=cast.alice.actor)
-        assert not ObjectRight.objects.exists()
+        assert not ObjectPermission.objects.exists()
         assert access.decide(cast.pat.actor, REPLAY, row).reason.code is ReasonCode.NOT_A_MEMBER
     assert last(cast).details["rights"] == 2
 
 
 def test_a_right_without_a_membership_is_none(cast: Cast, room: Room) -> None:
     row = recorded(room)
-    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
+    access_services.grant_permission(cast.pat, REPLAY, row, actor=cast.alice.actor)
     with studio_scope(cast.studio.id):
         Membership.objects.filter(user=cast.pat).delete()
         assert not access.can(cast.pat.actor, REPLAY, row)
@@ -59,7 +59,7 @@ def test_a_membership_ends_at_the_very_instant(cast: Cast, room: Room) -> None:
             assert access.role_of(cast.vera.actor, cast.studio.id) is None
             assert not access.visible(cast.vera.actor, Room).exists()
         with pytest.raises(NotFound):
-            access_services.give_right(cast.vera, REPLAY, row, actor=cast.alice.actor)
+            access_services.grant_permission(cast.vera, REPLAY, row, actor=cast.alice.actor)
     administration_services.set_membership_end(membership, None, actor=cast.alice.actor)
     assert last(cast).details["ends_at"] is None
 

@@ -14,7 +14,7 @@ from django.db import connection
 from control_plane.access import access, member_permissions
 from control_plane.access import services as access_services
 from control_plane.access.model_access import view_action
-from control_plane.access.models import ObjectRight
+from control_plane.access.models import ObjectPermission
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
@@ -110,7 +110,7 @@ def test_of_two_admins_who_leave_at_once_one_stays(committed: Cast) -> None:
         lambda cast: administration_services.set_membership_end(
             cast.membership(cast.vera), None, actor=cast.ivan.actor
         ),
-        lambda cast: access_services.give_right(cast.vera, EXPORT, cast.studio, actor=cast.ivan.actor),
+        lambda cast: access_services.grant_permission(cast.vera, EXPORT, cast.studio, actor=cast.ivan.actor),
     ],
 )
 def test_an_admin_who_is_removed_while_waiting_changes_nothing_more(
@@ -152,7 +152,7 @@ def test_a_right_given_while_its_person_is_removed_is_none(
 
         def late() -> None:
             try:
-                access_services.give_right(cast.vera, EXPORT, cast.studio, actor=cast.alice.actor)
+                access_services.grant_permission(cast.vera, EXPORT, cast.studio, actor=cast.alice.actor)
             finally:
                 connection.close()
 
@@ -163,7 +163,7 @@ def test_a_right_given_while_its_person_is_removed_is_none(
         with pytest.raises(NotFound, match="no member"):
             waiting.result(TIMEOUT_S)
     with studio_scope(cast.studio.id):
-        assert not ObjectRight.objects.exists()
+        assert not ObjectPermission.objects.exists()
 
 
 def test_nobody_is_tied_to_a_dancer_while_being_removed(
@@ -199,14 +199,16 @@ def test_rights_given_and_members_removed_at_once_leave_no_right_behind(committe
         vera = cast.membership(cast.vera)
 
         def give(action: StudioPermission) -> Callable[[], object]:
-            return lambda: access_services.give_right(cast.vera, action, cast.studio, actor=cast.alice.actor)
+            return lambda: access_services.grant_permission(
+                cast.vera, action, cast.studio, actor=cast.alice.actor
+            )
 
         together(
             *[give(action) for action in (EXPORT, SHARE, RECORD)],
             partial(administration_services.remove_member, vera, actor=cast.alice.actor),
         )
         with studio_scope(cast.studio.id):
-            assert not ObjectRight.objects.exists()
+            assert not ObjectPermission.objects.exists()
             administration_services.add_member(cast.studio, cast.vera, Role.VIEWER, actor=SETUP)
 
 

@@ -100,8 +100,10 @@ WRITES: list[Callable[[Cast, Membership, Room], Callable[..., object]]] = [
         lambda actor: administration_services.change_role(member, Role.VIEWER, actor=actor)
     ),
     lambda cast, member, room: lambda actor: administration_services.remove_member(member, actor=actor),
-    lambda cast, member, room: lambda actor: access_services.give_right(cast.vera, RECORD, room, actor=actor),
-    lambda cast, member, room: lambda actor: access_services.take_right(cast.vera, RECORD, room, actor=actor),
+    lambda cast, member, room: (
+        lambda actor: access_services.grant_permission(cast.vera, RECORD, room, actor=actor)
+    ),
+    lambda cast, member, room: lambda actor: access_services.end_grant(cast.vera, RECORD, room, actor=actor),
 ]
 
 

@@ -78,7 +78,7 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
     alice, until = cast.alice.actor, timezone.now() + timedelta(days=3)
     with timezone.override("Europe/Berlin"):
         end = f"{timezone.localtime(until):%B %Y, %H:%M %Z}"
-        access_services.give_right(
+        access_services.grant_permission(
             cast.pat, REPLAY, lesson.session, actor=alice, until=until, reason="a <b>guest</b>"
         )
         assert words(cast)[0].startswith("Alice granted Pat “Watch recorded classes” on Ballet until ")
@@ -86,9 +86,9 @@ def test_rights_roles_and_keys_are_told_with_what_they_are_about(cast: Cast, les
     assert last(cast)[0].details["reason"] == "a <b>guest</b>"
     page = as_person(cast.alice).get(f"/studio/{cast.studio.slug}/audit/").content.decode()
     assert "Reason: a &lt;b&gt;guest&lt;/b&gt;" in page
-    access_services.take_right(cast.pat, REPLAY, lesson.session, actor=alice)
+    access_services.end_grant(cast.pat, REPLAY, lesson.session, actor=alice)
     assert words(cast)[0] == "Alice revoked “Watch recorded classes” on Ballet from Pat"
-    access_services.deny_right(cast.vera, REPLAY, lesson.session, actor=alice, reason="asked {who}")
+    access_services.deny_permission(cast.vera, REPLAY, lesson.session, actor=alice, reason="asked {who}")
     assert words(cast)[0] == "Alice denied Vera “Watch recorded classes” on Ballet. Reason: asked {who}"
     access_services.set_role_actions(cast.studio, Role.VIEWER, {VIEW_STUDIO, VIEW_DANCERS}, actor=alice)
     assert words(cast)[0] == (

@@ -17,7 +17,7 @@ from control_plane.people.audit_events import DANCER_ADDED, DANCER_CHANGED, GUAR
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.tenancy.models import Membership
-from tests.control_plane.access.rights import last
+from tests.control_plane.access.grants import last
 from tests.control_plane.conftest import Cast
 
 

@@ -15,7 +15,7 @@ from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Room
 from control_plane.tenancy.permissions import VIEW_STUDIO
-from tests.control_plane.access.rights import danced, may, recorded, why
+from tests.control_plane.access.grants import danced, may, recorded, why
 from tests.control_plane.conftest import Cast
 
 
@@ -93,5 +93,5 @@ def test_the_default_shows_families_nothing_even_of_their_own(cast: Cast, room: 
     row = recorded(room)
     danced(family, row)
     assert not may(cast, "gita", VIEW_CLASS, row)
-    access_services.give_right(cast.gita, REPLAY, row, actor=cast.alice.actor)
+    access_services.grant_permission(cast.gita, REPLAY, row, actor=cast.alice.actor)
     assert why(cast, "gita", REPLAY, row) is ReasonCode.GRANT

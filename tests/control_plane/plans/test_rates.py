@@ -158,11 +158,15 @@ MADE: list[tuple[AuditEvent, Callable[[Cast, int], object]]] = [
     ),
     (
         GRANT_GIVEN,
-        lambda cast, n: access_services.give_right(cast.pat, REPLAY, cast.studio, actor=cast.alice.actor),
+        lambda cast, n: access_services.grant_permission(
+            cast.pat, REPLAY, cast.studio, actor=cast.alice.actor
+        ),
     ),
     (
         DENIAL_GIVEN,
-        lambda cast, n: access_services.deny_right(cast.pat, REPLAY, cast.studio, actor=cast.alice.actor),
+        lambda cast, n: access_services.deny_permission(
+            cast.pat, REPLAY, cast.studio, actor=cast.alice.actor
+        ),
     ),
 ]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.access import services as access_services
-from control_plane.access.models import Effect, ObjectRight, RoleActions
+from control_plane.access.models import Effect, ObjectPermission, RolePermissions
 from control_plane.access.roles import DEFAULTS
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
@@ -48,7 +48,9 @@ def after(text: str) -> str:
 
 
 def ticks(text: str) -> list[str]:
-    checkboxes = re.findall(r'<input type="checkbox"\s+name="right"\s+value="([^"]+)"\s*(checked)?', text)
+    checkboxes = re.findall(
+        r'<input type="checkbox"\s+name="permission"\s+value="([^"]+)"\s*(checked)?', text
+    )
     return [value for value, checked in checkboxes if checked]
 
 
@@ -64,11 +66,11 @@ def test_the_table_shows_what_a_change_does_and_then_does_it(
     alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
-    shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
+    shown = alice.post(page, {"permission": wanted, "seen": seen(first)}).content.decode()
     assert "Viewers (1 person)" in shown
     assert re.search(r"will no longer</span>\s+watch 1 class\s", shown)
     assert may(furnished.cast, furnished.cast.vera, REPLAY, row)
-    saved = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
+    saved = alice.post(page, {"permission": wanted, "seen": seen(shown), "save": after(shown)})
     assert saved.status_code == MOVED
     assert not may(furnished.cast, furnished.cast.vera, REPLAY, row)
     assert "differs from the defaults" in alice.get(page).content.decode()
@@ -79,16 +81,16 @@ def test_a_save_of_what_was_not_shown_changes_nothing(furnished: FurnishedStudio
     alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:replay"]
-    unseen = alice.post(page, {"right": wanted, "seen": seen(first), "save": "x"})
+    unseen = alice.post(page, {"permission": wanted, "seen": seen(first), "save": "x"})
     assert unseen.status_code == OK
-    shown = alice.post(page, {"right": wanted, "seen": seen(first)}).content.decode()
+    shown = alice.post(page, {"permission": wanted, "seen": seen(first)}).content.decode()
     access_services.set_role_actions(
         furnished.cast.studio,
         Role.PARTNER,
         DEFAULTS[Role.PARTNER] | {VIEW_CLASS},
         actor=furnished.cast.alice.actor,
     )
-    late = alice.post(page, {"right": wanted, "seen": seen(shown), "save": after(shown)})
+    late = alice.post(page, {"permission": wanted, "seen": seen(shown), "save": after(shown)})
     assert late.status_code == OK
     assert "Somebody else changed the table in the meantime" in late.content.decode()
     assert may(furnished.cast, furnished.cast.vera, REPLAY, row)
@@ -98,7 +100,7 @@ def test_nonsense_is_told_and_not_saved(furnished: FurnishedStudio, sign_in: Sig
     alice, page = sign_in("alice"), f"{furnished.base}/access/"
     first = alice.get(page).content.decode()
     wanted = [tick for tick in ticks(first) if tick != "viewer:view_class"]
-    answer = alice.post(page, {"right": wanted, "seen": seen(first)})
+    answer = alice.post(page, {"permission": wanted, "seen": seen(first)})
     assert answer.status_code == WRONG
     assert "needs “See the list of classes”" in answer.content.decode()
 
@@ -112,10 +114,10 @@ def test_a_reset_shows_what_it_changes_and_leaves_no_row_behind(
     alice, page = sign_in("alice"), f"{furnished.base}/access/"
     shown = alice.post(page + "reset/", {}).content.decode()
     assert re.search(r"will be able to</span>\s+watch ", shown)
-    values = {"right": ticks(shown), "seen": seen(shown), "save": after(shown)}
+    values = {"permission": ticks(shown), "seen": seen(shown), "save": after(shown)}
     assert alice.post(page, values).status_code == MOVED
     with studio_scope(furnished.cast.studio.id):
-        assert not RoleActions.objects.exists()
+        assert not RolePermissions.objects.exists()
 
 
 def test_who_can_see_a_class_is_what_the_deciding_code_says(
@@ -123,8 +125,10 @@ def test_who_can_see_a_class_is_what_the_deciding_code_says(
 ) -> None:
     row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
     page = f"{furnished.base}/classes/{row.id}/access/"
-    access_services.deny_right(cast.ivan, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
-    access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
+    access_services.deny_permission(
+        cast.ivan, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
+    )
+    access_services.grant_permission(cast.pat, REPLAY, row, actor=cast.alice.actor, reason="guest teacher")
     alice = sign_in("alice")
     may_page, not_page = alice.get(page).content.decode(), alice.get(page + "?refused=1").content.decode()
     with studio_scope(cast.studio.id):
@@ -144,7 +148,9 @@ def test_a_class_that_may_not_be_watched_is_offered_for_replay_nowhere(
     pages = [f"{furnished.base}/{path}" for path in ("classes/", f"rooms/{furnished.room.id}/")]
     vera = sign_in("vera")
     assert all(GREEN in vera.get(page).content.decode() for page in pages)
-    access_services.deny_right(cast.vera, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent")
+    access_services.deny_permission(
+        cast.vera, REPLAY, row, actor=cast.alice.actor, reason="asked by a parent"
+    )
     for page in [
         *pages,
         f"{furnished.base}/classes/{row.id}/",
@@ -191,14 +197,14 @@ def test_a_right_is_given_until_a_date_and_ended(furnished: FurnishedStudio, sig
     values = {
         "person": cast.pat.email,
         "effect": "allow",
-        "right": "replay",
+        "permission": "replay",
         "until": until,
         "reason": "guest",
     }
     assert alice.post(page, values).status_code == MOVED
     assert may(cast, cast.pat, REPLAY, row)
     with studio_scope(cast.studio.id):
-        right = ObjectRight.objects.get()
+        right = ObjectPermission.objects.get()
     assert right.effect == Effect.ALLOW
     assert right.until is not None
     ended = alice.post(f"{furnished.base}/access/grants/{right.id}/end/", {"back": "thing"})
@@ -211,21 +217,27 @@ def test_a_right_is_given_until_a_date_and_ended(furnished: FurnishedStudio, sig
     [
         ({"until": "2020-01-01T00:00"}, "in the past"),
         ({"person": "nobody@example.org"}, "Invite them first"),
-        ({"right": "manage_people"}, "Select a valid choice"),
+        ({"permission": "manage_people"}, "Select a valid choice"),
         ({"reason": ""}, "This field is required"),
-        ({"right": "share"}, "beyond"),
+        ({"permission": "share"}, "beyond"),
     ],
 )
 def test_a_right_that_cannot_be_given_is_told_beside_the_form(
     furnished: FurnishedStudio, sign_in: SignIn, values: dict[str, str], says: str
 ) -> None:
     row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
-    usual = {"person": cast.pat.email, "effect": "allow", "right": "replay", "until": "", "reason": "guest"}
+    usual = {
+        "person": cast.pat.email,
+        "effect": "allow",
+        "permission": "replay",
+        "until": "",
+        "reason": "guest",
+    }
     answer = sign_in("alice").post(f"{furnished.base}/classes/{row.id}/access/", usual | values)
     assert answer.status_code == WRONG
     assert says in answer.content.decode()
     with studio_scope(cast.studio.id):
-        assert not ObjectRight.objects.exists()
+        assert not ObjectPermission.objects.exists()
 
 
 def test_a_denial_on_the_room_holds_for_its_classes(furnished: FurnishedStudio, sign_in: SignIn) -> None:
@@ -234,7 +246,7 @@ def test_a_denial_on_the_room_holds_for_its_classes(furnished: FurnishedStudio, 
     values = {
         "person": cast.vera.email,
         "effect": "deny",
-        "right": "view_class",
+        "permission": "view_class",
         "until": "",
         "reason": "asked",
     }
@@ -276,7 +288,7 @@ def test_a_person_s_page_counts_the_classes_that_person_is_shown(
     cast = furnished.cast
     row = record(furnished, ClassState.COMPLETE, "Ballet")
     record(furnished, ClassState.COMPLETE, "Tap")
-    access_services.deny_right(cast.vera, VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
+    access_services.deny_permission(cast.vera, VIEW_CLASS, row, actor=cast.alice.actor, reason="asked")
     text = sign_in("alice").get(f"{furnished.base}/people/{cast.membership(cast.vera).id}/").content.decode()
     assert re.search(r"\b1 class\b", text)
     assert "Tap" in text
@@ -352,23 +364,29 @@ def test_nobody_else_opens_or_changes_any_of_it(
     furnished: FurnishedStudio, sign_in: SignIn, name: str
 ) -> None:
     row, cast = record(furnished, ClassState.COMPLETE), furnished.cast
-    right = access_services.give_right(cast.pat, REPLAY, row, actor=cast.alice.actor)
+    right = access_services.grant_permission(cast.pat, REPLAY, row, actor=cast.alice.actor)
     known = {
         "class": row.id,
         "room": furnished.room.id,
-        "right": right.id,
+        "grant": right.id,
         "vera": cast.membership(cast.vera).id,
     }
     client: Client = sign_in(name)
-    values = {"person": cast.vera.email, "effect": "allow", "right": "export", "reason": "x", "role": "admin"}
+    values = {
+        "person": cast.vera.email,
+        "effect": "allow",
+        "permission": "export",
+        "reason": "x",
+        "role": "admin",
+    }
     refused = {UNKNOWN} if name == "sam" else {UNKNOWN, REFUSED}
     for page in GETS:
         assert client.get(furnished.base + page.format_map(known)).status_code in refused, page
     for page in POSTS:
         assert client.post(furnished.base + page.format_map(known), values).status_code in refused, page
     with studio_scope(cast.studio.id):
-        assert not RoleActions.objects.exists()
-        assert ObjectRight.objects.get().pk == right.pk
+        assert not RolePermissions.objects.exists()
+        assert ObjectPermission.objects.get().pk == right.pk
         assert cast.membership(cast.vera).role == Role.VIEWER
 
 
@@ -376,14 +394,14 @@ def test_people_and_rights_of_another_studio_are_not_found(
     furnished: FurnishedStudio, other: Cast, sign_in: SignIn
 ) -> None:
     foreign = record(furnish(other), ClassState.COMPLETE)
-    right = access_services.give_right(other.pat, REPLAY, foreign, actor=other.alice.actor)
+    right = access_services.grant_permission(other.pat, REPLAY, foreign, actor=other.alice.actor)
     alice, stranger = sign_in("alice"), other.membership(other.vera)
     assert alice.get(f"{furnished.base}/people/{stranger.id}/").status_code == UNKNOWN
     assert alice.post(f"{furnished.base}/people/{stranger.id}/remove/").status_code == UNKNOWN
     assert alice.post(f"{furnished.base}/access/grants/{right.id}/end/").status_code == UNKNOWN
     assert alice.get(f"{furnished.base}/classes/{foreign.id}/access/").status_code == UNKNOWN
     with studio_scope(other.studio.id):
-        assert ObjectRight.objects.filter(pk=right.pk).exists()
+        assert ObjectPermission.objects.filter(pk=right.pk).exists()
 
 
 def test_a_time_that_is_typed_is_the_studios_own(cast: Cast) -> None:

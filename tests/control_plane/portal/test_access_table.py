@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.access.roles import DEFAULTS, FLOOR, GROUPS, LIMITS, MACHINE_ACTIONS
+from control_plane.access.roles import DEFAULTS, FLOOR, GROUPS, LIMITS, MACHINE_PERMISSIONS
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.portal.access.role_table import (
@@ -25,7 +25,7 @@ def ticks_of(table: dict[Role, frozenset[StudioPermission]]) -> list[str]:
 
 def test_every_right_of_a_person_stands_in_the_table_once_and_has_its_words() -> None:
     shown = [action for _, actions in GROUPS for action in actions]
-    assert sorted(shown) == sorted(set(StudioPermission.all()) - MACHINE_ACTIONS)
+    assert sorted(shown) == sorted(set(StudioPermission.all()) - MACHINE_PERMISSIONS)
     assert all(action.phrase and action.phrase_on_one for action in StudioPermission.all())
     assert set(PLURALS) == set(Role)
 
@@ -44,9 +44,9 @@ def test_no_tick_goes_beyond_the_limit_and_none_is_missing_below_the_floor() -> 
 
 def test_what_cannot_be_changed_is_locked_and_says_why() -> None:
     cells = {cell.value: cell for _, rows in grid(DEFAULTS) for row in rows for cell in row.cells}
-    assert len(cells) == len(Role) * len(set(StudioPermission.all()) - MACHINE_ACTIONS)
+    assert len(cells) == len(Role) * len(set(StudioPermission.all()) - MACHINE_PERMISSIONS)
     for role in Role:
-        for action in set(StudioPermission.all()) - MACHINE_ACTIONS:
+        for action in set(StudioPermission.all()) - MACHINE_PERMISSIONS:
             cell = cells[f"{role.value}:{action}"]
             free = action in LIMITS[role] - FLOOR[role]
             assert bool(cell.locked) is not free

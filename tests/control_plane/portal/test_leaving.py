@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from control_plane.access import services as access_services
-from control_plane.access.models import ApiKey, ObjectRight
+from control_plane.access.models import ApiKey, ObjectPermission
 from control_plane.access.permissions import USE_API
 from control_plane.access.roles import DEFAULTS
 from control_plane.access.services.api_keys import actor_of, make_api_key
@@ -47,7 +47,7 @@ def test_a_member_leaves_and_nothing_stays_open(cast: Cast, other: Cast) -> None
     with studio_scope(cast.studio.id):
         dancer = people_services.add_dancer(cast.studio, NewDancer(name="Dora"), actor=cast.alice.actor)
         people_services.start_guardianship(dancer, cast.ivan, Relation.PARENT, actor=cast.alice.actor)
-        access_services.give_right(cast.ivan, VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
+        access_services.grant_permission(cast.ivan, VIEW_AGENTS, cast.studio, actor=cast.alice.actor)
     ivan = browser(cast, "ivan")
     shown = ivan.get(page(cast)).content.decode()
     for words in ("Your role (Instructor)", "Your API key in", "guardian of 1 dancer"):
@@ -61,7 +61,7 @@ def test_a_member_leaves_and_nothing_stays_open(cast: Cast, other: Cast) -> None
         assert not Membership.objects.filter(user=cast.ivan).exists()
         assert not ApiKey.objects.filter(user=cast.ivan, revoked_at=None).exists()
         assert not Guardianship.objects.filter(user=cast.ivan, ended_at=None).exists()
-        assert not ObjectRight.objects.filter(user=cast.ivan).exists()
+        assert not ObjectPermission.objects.filter(user=cast.ivan).exists()
         event = Entry.objects.get(action="member.left")
     assert (event.actor_id, event.details["api_keys"], event.details["rights"]) == (cast.ivan.id, 1, 1)
 

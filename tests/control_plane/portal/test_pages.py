@@ -7,7 +7,7 @@ import pytest
 from django import forms
 from django.template.loader import render_to_string
 
-from control_plane.access.services import give_right
+from control_plane.access.services import grant_permission
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.permissions import VIEW_CLASS
@@ -113,7 +113,7 @@ def test_a_guardian_sees_no_class_but_those_granted(furnished: FurnishedStudio, 
         record(furnished, ClassState.COMPLETE, "Hidden"),
     )
     with studio_scope(furnished.cast.studio.id):
-        give_right(furnished.cast.gita, VIEW_CLASS, shown, actor=furnished.cast.alice.actor)
+        grant_permission(furnished.cast.gita, VIEW_CLASS, shown, actor=furnished.cast.alice.actor)
     gita = sign_in("gita")
     assert gita.get(f"{furnished.base}/classes/{shown.id}/").status_code == OK
     assert gita.get(f"{furnished.base}/classes/{hidden.id}/").status_code == UNKNOWN

@@ -121,7 +121,7 @@ def test_a_request_reads_the_facts_of_access_once(played: Played, part: str, *, 
         assert vera.get(played.addresses[part]).status_code < 300
     with CaptureQueriesContext(connection) as asked:
         assert vera.get(played.addresses[part]).status_code < 300
-    assert sum("access_objectright" in query["sql"] for query in asked) == 1
+    assert sum("access_objectpermission" in query["sql"] for query in asked) == 1
 
 
 @pytest.mark.parametrize(("part", "most"), STATEMENTS.items())
