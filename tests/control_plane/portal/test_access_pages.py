@@ -349,7 +349,7 @@ GETS = [
 POSTS = [
     "/access/",
     "/access/reset/",
-    "/access/grants/{right}/end/",
+    "/access/grants/{grant}/end/",
     "/classes/{class}/access/",
     "/rooms/{room}/access/",
     "/people/{vera}/role/",
