@@ -21,7 +21,7 @@ class RolePermissionsAdmin(ScopedAdmin):
 
 @admin.register(ObjectPermission)
 class ObjectPermissionAdmin(ScopedAdmin):
-    """Rights and denials on single things. They are given where the thing is: on the portal's page of it."""
+    """Grants and denials on single objects. They are given on the object's page in the portal."""
 
     write_action = MANAGE_PEOPLE
     can_remove = True
@@ -54,7 +54,7 @@ class ObjectPermissionAdmin(ScopedAdmin):
 
 @admin.register(BreakGlass)
 class BreakGlassAdmin(ScopedAdmin):
-    """Visits of platform support, for good. The portal ends one."""
+    """Break-glass access, kept permanently. The portal ends it."""
 
     list_display = ("operator", "created_at", "ends_at", "closed_at")
     list_select_related = ("operator",)
@@ -71,7 +71,7 @@ class BreakGlassAdmin(ScopedAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ScopedAdmin):
-    """Keys of programs: that they exist, never what they are."""
+    """API keys, without their secrets."""
 
     list_display = ("name", "shown", "user", "expires_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)

@@ -1,4 +1,4 @@
-"""Base of all admin pages: rows by `access`, writes by services, no history of its own."""
+"""Base of all admin pages: `access` selects the rows, services write, and the audit log is the history."""
 
 from typing import Any, ClassVar
 
@@ -19,18 +19,18 @@ from control_plane.common.permissions import StudioPermission
 from control_plane.tenancy.models import Studio
 
 ABOUT_READERS = frozenset({"compliance.Alert", "compliance.AlertAcknowledgement", "compliance.KnownNetwork"})
-"""Models about people although the permission that shows them is not: reading their admin pages is an audit event."""
+"""Models about people whose view permission is not about people: reading their admin pages is an audit event."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Returns who asks."""
+    """Returns the signed-in person as an actor."""
     return access.require_signed_in(request.user)
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose valid input is handed to a service at once; what the service refuses is an error of the form.
+    """A form that passes its valid input to a service; a refusal of the service is an error of the form.
 
-    `actor` and `studio` are set by the admin class. `self.instance` is the row before; `call` returns the one after.
+    The admin class sets `actor` and `studio`. `self.instance` is the row before the call; `call` returns the row after it.
     """
 
     actor: ClassVar[Actor]
@@ -45,7 +45,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
         raise NotImplementedError
 
     def _post_clean(self) -> None:
-        # In place of the model's own validation: the service validates, in the transaction that writes.
+        # In place of the model's validation: the service validates in the transaction that writes.
         if self.errors:
             return
         try:
@@ -59,7 +59,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
         return self.instance
 
     def _save_m2m(self) -> None:
-        # The service has written everything.
+        # The service has written all data.
         return
 
 
@@ -72,7 +72,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     service_form: ClassVar[type[ServiceForm] | None] = None
     new_form: ClassVar[type[ServiceForm] | None] = None
-    """For adding, where it asks for other things."""
+    """The form for adding, if it differs."""
     write_action: ClassVar[StudioPermission | None] = None
     can_add = can_change = can_remove = False
     actions = None
@@ -81,25 +81,25 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_facets = admin.ShowFacets.NEVER
 
     def remove(self, obj: Model, *, actor: Actor) -> None:
-        """Removes a row by its service."""
+        """Removes a row through its service."""
         raise NotImplementedError
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Returns what the person may see."""
+        """Returns the rows that the person may see."""
         queryset = access.visible(actor_of(request), self.model)
         ordering = self.get_ordering(request)
         return queryset.order_by(*ordering) if ordering else queryset
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow only the query parameters of `list_filter`; Django answers 400 to every other one.
+        """Allows only the query parameters of `list_filter`; Django answers 400 to others.
 
-        Django's own rule allows every column of the model itself. The presence of a row would then answer questions
-        about columns that no page shows, such as `?password__startswith=`.
+        Django's rule allows every column of the model. The presence of a row would then reveal columns that no page
+        shows, such as by `?password__startswith=`.
         """
         return lookup in self.filter_parameters()
 
     def filter_parameters(self) -> frozenset[str]:
-        """Return every query parameter that a filter of this page reads."""
+        """Returns the query parameters that a filter of this page reads."""
         found: set[str] = set()
         for path in map(str, self.list_filter):
             field = get_fields_from_path(self.model, path)[-1]
@@ -111,36 +111,36 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return frozenset(found)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """Allow rows to be named by their primary key alone: by another column, `?_to_field=` would be a lookup too."""
+        """Allows the primary key alone: `?_to_field=` with another column would be a lookup too."""
         return to_field == self.opts.pk.name
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Returns whether the index lists this."""
+        """Returns whether the index lists this model."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Asks `access` with the action that shows these rows."""
+        """Returns whether the person has the model's view permission."""
         return self._allowed(request, access.view_action(self.model))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Asks `access` where adding exists."""
+        """Returns whether the person may add rows."""
         return self.can_add and self._may_write(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Asks `access` where changing exists."""
+        """Returns whether the person may change rows."""
         return self.can_change and self._may_write(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Asks `access` where removing exists."""
+        """Returns whether the person may remove rows."""
         return self.can_remove and self._may_write(request)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Returns the form that calls the service, bound to who asks; a read-only page has Django's own."""
+        """Returns the form that calls the service for this person; a read-only page has Django's form."""
         form = self._form(request, obj, change=change)
         return form or super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Returns the fields of the form, then what can only be read."""
+        """Returns the fields of the form, then the read-only fields."""
         form = self._form(request, obj, change=obj is not None)
         if form is None:
             return super().get_fieldsets(request, obj)
@@ -159,13 +159,13 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return type(form.__name__, (form,), bound)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """Does nothing: the form's service has written."""
+        """Does nothing: the form's service has written the row."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Does nothing likewise."""
+        """Does nothing: the form's service has written the row."""
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """Removes by service."""
+        """Removes the row through its service."""
         self.remove(obj, actor=actor_of(request))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -178,22 +178,22 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return HttpResponseRedirect("../change/")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Shows the rows, and writes down that rows about people are read."""
+        """Shows the rows; records an audit event for rows about people."""
         return self._noted(request, super().changelist_view(request, extra_context))
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        """Writes down likewise."""
+        """Shows a row; records an audit event for a row about people."""
         response = super().changeform_view(request, object_id, form_url, extra_context)
         return response if object_id is None else self._noted(request, response, object_id)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """There is none here: the audit log is the history."""
+        """Answers 404: the audit log is the history."""
         raise Http404
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Writes nothing: the service has written the audit entry."""
+        """Writes nothing: the service has written the audit event."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Writes nothing."""
@@ -202,7 +202,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Writes nothing."""
 
     def _noted(self, request: HttpRequest, response: HttpResponse, object_id: str = "") -> HttpResponse:
-        """Returns the response; where it is a page about people, that it is read is written with it or not at all."""
+        """Returns the response; a page about people and its audit event succeed or fail together."""
         studio: Studio | None = getattr(request, "studio", None)
         meta = self.model._meta
         about_people = access.view_action(self.model).shows_people or meta.label in ABOUT_READERS
@@ -226,7 +226,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _rights(request: HttpRequest, studio: Studio) -> frozenset[StudioPermission]:
-    """Returns what the person may do in the studio: asked once in a request, for one page asks hundreds of times."""
+    """Returns the person's permissions in the studio, computed once per request: one page needs them hundreds of times."""
     found: frozenset[StudioPermission] | None = getattr(request, "console_permissions", None)
     if found is None:
         found = access.permissions(actor_of(request), studio.id)

@@ -1,4 +1,4 @@
-"""Reads what each model declares for access: the permission that shows its rows, and what a row belongs to."""
+"""Reads the access declarations of models: the view permission, and the paths to the objects that contain a row."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ class UnlistedModel(ControlPlaneError):
 
 
 def view_action(model: type[Model]) -> StudioPermission:
-    """Returns the action that shows rows of `model`.
+    """Returns the view permission of `model`.
 
     Raises:
         UnlistedModel: the model declares none.
@@ -28,7 +28,7 @@ def view_action(model: type[Model]) -> StudioPermission:
 
 
 def studio_of(obj: Model) -> UUID:
-    """Returns the studio of a thing.
+    """Returns the studio of an object.
 
     Raises:
         UnlistedModel: the model declares no `view_permission`, or its rows belong to no studio.
@@ -41,14 +41,14 @@ def studio_of(obj: Model) -> UUID:
 
 
 def paths(model: type[Model]) -> dict[str, str]:
-    """Returns the paths from a row of `model` to what rights on it may hang on, by that thing's label."""
+    """Returns the paths from a row of `model` to the objects on which grants can apply to it, by label."""
     path: AccessPath = getattr(model, "access_path", STUDIO_ONLY)
     found = {CLASS: path.to_class, ROOM: path.to_room}
     return {label: where for label, where in found.items() if where}
 
 
 def belonging(obj: Model) -> dict[str, UUID]:
-    """Returns the class, the room and the studio that `obj` belongs to; at most one query, none for the common things."""
+    """Returns the class, room and studio that contain `obj`, by label; at most one query, none for common models."""
     found = {STUDIO: studio_of(obj)}
     wanted = paths(type(obj))
     if all("__" not in path for path in wanted.values()):

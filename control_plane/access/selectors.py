@@ -11,32 +11,32 @@ from control_plane.common.scoping import user_scope
 
 
 def own_break_glass(user_id: UUID, *, slug: str) -> BreakGlass | None:
-    """Returns an operator's open break-glass of the studio at `slug`, the one that lasts longest, its studio loaded."""
+    """Returns an operator's open break-glass access to the studio at `slug` that lasts longest, with its studio loaded."""
     return next((glass for glass in own_break_glasses(user_id) if glass.studio.slug == slug), None)
 
 
 def own_break_glasses(user_id: UUID) -> list[BreakGlass]:
-    """Returns an operator's open break-glasses with their studios loaded, the one that lasts longest first."""
+    """Returns an operator's open break-glass access with studios loaded, the one that lasts longest first."""
     with user_scope(user_id):
         found = open_break_glass(timezone.now(), BreakGlass.own.all())
         return list(found.select_related("studio").order_by("-ends_at"))
 
 
 def break_glasses() -> QuerySet[BreakGlass]:
-    """Returns all break-glasses of the studio in scope, newest first, operators loaded. Ask `access` before."""
+    """Returns all break-glass access to the studio in scope, newest first, operators loaded. Require access first."""
     found: QuerySet[BreakGlass] = BreakGlass.objects.select_related("operator").order_by("-created_at")
     return found
 
 
 def open_break_glasses() -> list[BreakGlass]:
-    """Returns those that are open now; shown to everybody who manages people of the studio in scope."""
+    """Returns the open break-glass access to the studio in scope, for members who manage people."""
     return list(open_break_glass(timezone.now()).select_related("operator").order_by("ends_at"))
 
 
 def grants_of(user_id: UUID) -> QuerySet[ObjectPermission]:
-    """Returns a person's rights and denials in the studio in scope, over or not, newest first.
+    """Returns a person's grants and denials in the studio in scope, ended ones included, newest first.
 
-    `facts.grant_target` reads each. Ask `access` before.
+    `facts.grant_target` reads each. Require access first.
     """
     found: QuerySet[ObjectPermission] = (
         ObjectPermission.objects.filter(user_id=user_id)

@@ -1,4 +1,4 @@
-"""The rule of the hash chain, without database or clock: what is hashed, how, and where a chain breaks.
+"""The rule of the hash chain, without database or clock: the canonical form, the hash, and the first break.
 
 Source: RFC 8785 (canonical JSON), FIPS 180-4 (SHA-256).
 """
@@ -15,10 +15,10 @@ import msgspec
 import rfc8785
 
 FORM = 1
-"""Version of the canonical form; a change of it adds a number and keeps the old rule."""
+"""Version of the canonical form. A change adds a version and keeps the old rule."""
 GENESIS = bytes(32)
 LARGEST_INTEGER = 2**53 - 1
-"""RFC 8785 writes numbers as JavaScript has them; beyond this a whole number is not one number any more."""
+"""RFC 8785 uses JavaScript's numbers, which are exact up to this whole number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +40,17 @@ class Link:
 
 @dataclass(frozen=True)
 class Break:
-    """The first place where a chain does not hold, and why."""
+    """The first break of a chain, with the reason."""
 
     sequence: int
     reason: str
 
 
 def canonical(link: Link) -> bytes:
-    """Returns the bytes that are hashed.
+    """Returns the bytes to hash.
 
     Raises:
-        ValueError: `details` holds what has no one canonical form through the database (floats, dates, big integers).
+        ValueError: `details` has a value without a unique form in the database (floats, dates, big integers).
     """
     at = link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")
     actor_id, studio_id = _id(link.actor_id), _id(link.studio_id)
@@ -63,7 +63,7 @@ def canonical(link: Link) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One entry as it was found: `content` is what is hashed, or why there is none; hashes are hex."""
+    """One stored entry: `content` holds the bytes to hash, or the reason why there are none; hashes are hex."""
 
     sequence: int
     previous: str
@@ -85,7 +85,7 @@ def stored_row(
     stored: str,
     studio_id: str | None,
 ) -> Stored:
-    """Returns an entry whose columns the database has written as text: several times as fast as by way of `Link`.
+    """Returns an entry from columns that the database has written as text: several times as fast as through `Link`.
 
     Args:
         at: in UTC, as `canonical` writes it, followed by the era.
@@ -106,14 +106,14 @@ def stored_row(
 
 
 def canonical_json(value: Any, name: str) -> bytes:
-    """Returns a value of text, whole numbers, booleans, null, lists and mappings as RFC 8785 has it.
+    """Returns a value of text, whole numbers, booleans, null, lists and mappings in the form of RFC 8785.
 
-    Python's own encoder, told to sort, writes the same bytes several times as fast, but sorts keys by code point where
-    the standard sorts by UTF-16 code unit: these orders part only beyond U+D7FF, and there the slow way is taken. A
-    property test holds the two side by side.
+    Python's encoder with sorted keys writes the same bytes several times as fast, but sorts by code point where the
+    standard sorts by UTF-16 code unit. The orders differ only above U+D7FF; there the slow path is used. A property test
+    compares the two.
 
     Raises:
-        ValueError: the value holds something else; `name` says in the message which value.
+        ValueError: the value holds another type; the message names the value by `name`.
     """
     _check(value, name)
     text = _encode(value)
@@ -126,7 +126,7 @@ def canonical_json(value: Any, name: str) -> bytes:
 
 
 def link_hash(link: Link) -> bytes:
-    """Returns the 32 bytes that the next entry refers to.
+    """Returns the 32 bytes that the next entry stores as `previous_hash`.
 
     Raises:
         ValueError: see `canonical`.
@@ -135,24 +135,24 @@ def link_hash(link: Link) -> bytes:
 
 
 def first_break(found: Iterable[Stored], head: tuple[int, bytes]) -> Break | None:
-    """Returns where a chain breaks first, or None where it holds up to its head.
+    """Returns the first break of a chain, or None if it is intact up to its head.
 
     Args:
-        found: the entries as they are stored, by sequence.
-        head: sequence and hash of the last entry as the chain's head has them; `(0, GENESIS)` for an empty chain.
+        found: the stored entries, by sequence.
+        head: sequence and hash of the last entry according to the chain's head; `(0, GENESIS)` for an empty chain.
     """
     walk = Walk()
     return walk.over(found) or walk.end(head)
 
 
 class Walk:
-    """A walk along a chain: `sequence` and `hash` (hex) are those of the last entry that held."""
+    """A check along a chain: `sequence` and `hash` (hex) are those of the last intact entry."""
 
     def __init__(self) -> None:
         self.sequence, self.hash = 0, GENESIS.hex()
 
     def over(self, found: Iterable[Stored]) -> Break | None:
-        """Goes on over entries, by sequence; returns the first that does not hold."""
+        """Checks further entries, by sequence; returns the first break."""
         sha256 = hashlib.sha256
         sequence, previous = self.sequence, self.hash
         for entry in found:
@@ -168,7 +168,7 @@ class Walk:
         return None
 
     def end(self, head: tuple[int, bytes]) -> Break | None:
-        """Compares where the entries end with the chain's head."""
+        """Compares the last entry with the chain's head."""
         if (head[0], head[1].hex()) == (self.sequence, self.hash):
             return None
         reached = min(self.sequence, head[0])
@@ -188,7 +188,7 @@ def _form(
     sequence: int,
     studio_id: str,
 ) -> bytes:
-    """Returns the canonical form; ids and details come written as JSON, the rest as plain text."""
+    """Returns the canonical form; ids and details are given as JSON, the rest as plain text."""
     return (
         f'{{"action":{_quoted(action)},"actor":{{"id":{actor_id},"job":{_quoted(actor_job)},'
         f'"kind":{_quoted(actor_kind)}}},"at":"{at}","details":{details},"form":{FORM},'

@@ -1,8 +1,8 @@
-"""A checkpoint: the ends of all chains at one instant, signed. Pure; works without Django, as the offline verifier must.
+"""A checkpoint: the signed ends of all chains at one instant. Pure; works without Django, for the offline verifier.
 
-What is signed is a short statement that holds the root of a hash tree over the ends of all chains, and the hash of the
-statement before it. The operator's file lists all ends; a studio gets a receipt, which shows with a path through the
-tree that its own end is among them, and tells nothing of other studios.
+The signed statement is short: the root of a hash tree over the ends of all chains, and the hash of the previous
+statement. The operator's file lists all ends. A studio gets a receipt: a path through the tree proves that its own end is
+included, and reveals nothing about other studios.
 
 Source: RFC 8032 (Ed25519), RFC 6962 section 2.1 (the hash tree and its paths), RFC 8785.
 """
@@ -30,7 +30,7 @@ NOTHING_BEFORE = "00" * 32
 
 
 class BadCheckpoint(Exception):
-    """A checkpoint is not what it says, or not by the key it should be by; the text says why."""
+    """A checkpoint is inconsistent, or not signed by the expected key; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Head:
     hash: bytes
 
     def facts(self) -> dict[str, Any]:
-        """Returns it as it stands in files."""
+        """Returns its form in files."""
         studio = None if self.studio_id is None else str(self.studio_id)
         return {"studio": studio, "sequence": self.sequence, "hash": self.hash.hex()}
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A checkpoint whose signature and tree hold; `heads` are the ends that this file shows."""
+    """A checkpoint with a valid signature and tree; `heads` are the ends that this file contains."""
 
     number: int
     taken_at: datetime
@@ -59,17 +59,17 @@ class Checked:
     heads: tuple[Head, ...]
 
     def head_of(self, studio_id: UUID | None) -> Head | None:
-        """Returns the end of one chain; None where the file does not show it."""
+        """Returns the end of one chain, or None if the file does not contain it."""
         return next((head for head in self.heads if head.studio_id == studio_id), None)
 
 
 def write_checkpoint(
     number: int, taken_at: datetime, previous: str, heads: Iterable[Head], key: Ed25519PrivateKey
 ) -> dict[str, Any]:
-    """Returns the whole checkpoint, as its file holds it.
+    """Returns the content of the checkpoint's file.
 
     Args:
-        previous: `Checked.sha256` of the one before; `NOTHING_BEFORE` for the first.
+        previous: `Checked.sha256` of the previous one; `NOTHING_BEFORE` for the first.
     """
     ordered = sorted(heads, key=lambda head: str(head.studio_id or ""))
     statement = {
@@ -91,7 +91,7 @@ def write_checkpoint(
 
 
 def receipt_for(studio_id: UUID | None, document: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns what of a whole checkpoint concerns one chain, with the path that proves it; None where it has none."""
+    """Returns the receipt for one chain, with its proving path; None if the checkpoint does not contain the chain."""
     heads = [_head(item) for item in document["heads"]]
     leaves = [_leaf(head) for head in heads]
     for index, head in enumerate(heads):
@@ -107,13 +107,13 @@ def receipt_for(studio_id: UUID | None, document: dict[str, Any]) -> dict[str, A
 
 
 def read_checkpoint(content: bytes | dict[str, Any], *, public_key: str = "") -> Checked:
-    """Returns a checkpoint or a receipt whose signature and tree hold.
+    """Returns a checkpoint or a receipt after checking signature and tree.
 
     Args:
-        public_key: whose signature it must be; empty: the one that it names itself, which proves less.
+        public_key: the expected signer; empty: the key that the file names itself, which proves less.
 
     Raises:
-        BadCheckpoint: it is none, or does not hold.
+        BadCheckpoint: not a checkpoint, or not valid.
     """
     try:
         document = content if isinstance(content, dict) else json.loads(content)
@@ -146,9 +146,9 @@ def read_checkpoint(content: bytes | dict[str, Any], *, public_key: str = "") ->
 
 
 def row_fault(checkpoints: Sequence[Checked]) -> str:
-    """Returns what is wrong with a row of checkpoints in the order of their numbers; empty: each names the one before.
+    """Returns the fault in a series of checkpoints sorted by number; empty if each names the previous one.
 
-    A hole in the row is no fault of those that are there: copies may be missing. Two of one number are.
+    A missing number is no fault, because copies may be missing. Two checkpoints of one number are.
     """
     for before, after in itertools.pairwise(checkpoints):
         if after.number == before.number and after.sha256 != before.sha256:
@@ -166,15 +166,15 @@ def row_fault(checkpoints: Sequence[Checked]) -> str:
 
 
 def public_text(key: Ed25519PublicKey) -> str:
-    """Returns a public key as it is printed and compared: `ed25519:` and 44 characters."""
+    """Returns a public key in its printed form: `ed25519:` and 44 characters."""
     return KEY_PREFIX + base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def verify_signature(public_key: str, signature: str, said: bytes) -> None:
-    """Returns where `signature` (base64) is one of `said` by `public_key`.
+    """Checks that `signature` (base64) is one of `said` by `public_key`.
 
     Raises:
-        BadCheckpoint: it is not.
+        BadCheckpoint: not a valid signature.
     """
     try:
         _verify(public_key, base64.b64decode(signature, validate=True), said)
@@ -193,7 +193,7 @@ def tree_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def tree_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Returns the hashes beside the way from one leaf up to the root, lowest first."""
+    """Returns the sibling hashes on the path from one leaf to the root, lowest first."""
     if len(leaves) <= 1:
         return []
     split = _split(len(leaves))
@@ -203,7 +203,7 @@ def tree_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """Returns the root that a leaf and its path lead to.
+    """Returns the root computed from a leaf and its path.
 
     Raises:
         ValueError: the path does not fit a tree of this size.

@@ -1,4 +1,4 @@
-"""How an app declares its audit events: one constant each in its `audit_events.py`, with everything that is known about it.
+"""Declaration of audit events: an app declares one constant per event in its `audit_events.py`.
 
 The audit log stores the code, which never changes once released. Declaration modules load no model.
 """
@@ -34,7 +34,7 @@ CATEGORY_LABELS: dict[Category, str] = {
 
 
 class Severity(StrEnum):
-    """How much it matters who did it."""
+    """Importance of an event."""
 
     ROUTINE = "routine"
     NOTABLE = "notable"
@@ -56,14 +56,14 @@ class AuditEvent(DeclaredCode):
 
     Attributes:
         meaning: what happened, as a sentence in the passive voice.
-        sentence: how an entry reads. `{who}` is the person, agent or job, `{what}` the object with its name, and any other
+        sentence: the text of an entry. `{who}` is the person, agent or job, `{what}` the object with its name, and any other
             word in braces a field of the details or a word of `compliance.detail_text`. Empty: the meaning, then who and
             what.
-        severity: how much it matters who did it.
-        is_read: somebody was shown something about people, and nothing was changed; the entry holds the network too.
-        footage_access: what a reader of footage did, such as "watched the replay"; empty: it shows no footage.
+        severity: its importance.
+        is_read: data about people was read, and nothing was changed; the entry also holds the reader's network.
+        footage_access: the action of a reader of footage, such as "watched the replay"; empty: no access to footage.
         takes_data_out: data left the studio; alerts count these.
-        rate: how often people may do it; None: it costs others nothing.
+        rate: its rate limit for people; None: no limit.
     """
 
     code: str
@@ -79,7 +79,7 @@ class AuditEvent(DeclaredCode):
 
     @property
     def shows_footage(self) -> bool:
-        """Whether it is a read of footage."""
+        """Whether it is an access to footage."""
         return bool(self.footage_access)
 
     @property
@@ -89,7 +89,7 @@ class AuditEvent(DeclaredCode):
 
     @property
     def text(self) -> str:
-        """How an entry reads, with its fields in braces."""
+        """The text of an entry, with fields in braces."""
         return self.sentence or f"{self.meaning} By {{who}}: {{what}}"
 
 
@@ -107,7 +107,7 @@ class UnknownEvent:
 
     @property
     def text(self) -> str:
-        """How an entry reads, with its fields in braces."""
+        """The text of an entry, with fields in braces."""
         return f"{self.code} by {{who}}: {{what}}"
 
 

@@ -1,8 +1,8 @@
-"""The file that a log is exported to, and how it is read back. Pure; works without Django.
+"""Writing and reading of exported audit logs. Pure; works without Django.
 
-JSON lines: a header, one line for each entry with the very bytes that were hashed, and a footer with a signature over
-header and footer. CSV: the same in columns, header and footer in lines that begin with `#`; what a column `in words`
-says stands under the signature alone, for it is not part of the chain.
+JSON lines: a header, one line per entry with the hashed bytes, and a footer with a signature over header and footer.
+CSV: the same in columns, with header and footer in lines that begin with `#`. The column `in words` is not part of the
+chain and is covered by the signature alone.
 """
 
 import base64
@@ -35,11 +35,11 @@ LONGEST_LINE_BYTES = 1 << 20
 
 Sign = Callable[[bytes], bytes]
 Row = tuple[Link, bytes, str]
-"""An entry, the hash stored beside it, and what it says in words."""
+"""An entry, its stored hash, and its text."""
 
 
 class BadFile(Exception):
-    """A file is no export, or was cut off; the text says where and why."""
+    """A file is not an export, or is incomplete; the message gives the place and the reason."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     selection: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        """Raises ValueError where `exported_at` is no instant."""
+        """Raises ValueError if `exported_at` is not an instant."""
         if datetime.fromisoformat(self.exported_at).tzinfo is None:
             raise ValueError(f"`exported_at` is {self.exported_at}, without a time zone")
 
@@ -73,7 +73,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry as a verifier needs it: `computed` is the hash of what the file shows, `stored` the one beside it."""
+    """One entry for the verifier: `computed` is the hash of its content in the file, `stored` the hash in the file."""
 
     sequence: int
     studio_id: UUID | None
@@ -104,7 +104,7 @@ def write_jsonl(header: Header, entries: Iterable[Stored], sign: Sign) -> Iterat
 
 
 def write_csv(header: Header, rows: Iterable[Row], sign: Sign) -> Iterator[bytes]:
-    """Yields the lines of a CSV file; UTF-8, with the names that are known today in the last column."""
+    """Yields the lines of a CSV file in UTF-8; the last column holds the current names."""
     first = f"{_CSV_MARK} {msgspec.json.encode(header).decode()}\r\n{','.join(COLUMNS)}\r\n".encode()
     yield from _signed(
         header,
@@ -133,14 +133,14 @@ def _signed(
 
 
 def signed_bytes(header: Header, footer: Footer) -> bytes:
-    """Returns what the signature of an export is of."""
+    """Returns the signed bytes of an export."""
     return canonical_json(
         {"header": msgspec.to_builtins(header), "footer": msgspec.to_builtins(footer)}, "export"
     )
 
 
 class Export:
-    """An export being read. After the last item of `items()` stand `footer`, `signature` and `sha256` of what was read."""
+    """An export being read. `footer`, `signature` and `sha256` are set after the last item of `items()`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -171,7 +171,7 @@ class Export:
         """Yields the entries in the order of the file.
 
         Raises:
-            BadFile: a line is no entry, or the file has no end.
+            BadFile: a line is not an entry, or the file has no footer.
         """
         with self.path.open("rb") as file:
             yield from self._csv_items(file) if self._is_csv else self._json_items(file)
@@ -232,7 +232,7 @@ class Export:
             signature = base64.b64decode(found.signature, validate=True)
         except (msgspec.MsgspecError, ValueError) as error:
             raise BadFile(f"line {number} is neither an entry nor the end: {error}") from error
-        # No hash and no signature is of this line: it is what would be written here, or it was changed.
+        # No hash or signature covers this line: it must equal the line that the writer produces.
         if line != write(_End(found.footer, base64.b64encode(signature).decode())):
             raise BadFile(f"line {number} is not the end as an export has it: it was changed")
         self.footer, self.signature = found.footer, found.signature
@@ -272,7 +272,7 @@ def _json_line(entry: Stored) -> bytes:
 
 
 def _csv_line(link: Link, stored: bytes, words: str) -> bytes:
-    # The hash is of these cells: a reader must get them back as they are stored.
+    # The hash covers these cells: a reader must get them back unchanged.
     hashed = (
         str(link.sequence),
         link.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),

@@ -31,9 +31,9 @@ class InChain(models.Expression):
         """Returns the comparison.
 
         Raises:
-            ScopeMissing: neither is open.
+            ScopeMissing: neither is in force.
         """
-        # Whoever reads the log in the transaction of an act finds the act in it.
+        # A transaction that reads the log finds its own events in it.
         flush_deferred()
         scope = current_scope()
         sql, params = compiler.compile(self.studio_id)
@@ -53,11 +53,11 @@ class ChainManager(models.Manager[Any]):
 
 
 class Entry(UUIDModel):
-    """One act. `studio_id` null: an act of the platform, on its own chain.
+    """One audit event. `studio_id` null: an event of the platform, on its own chain.
 
-    `studio_id` and the other ids are no foreign keys: an entry outlives what it speaks of. `hash` is the SHA-256 of
+    `studio_id` and the other ids are not foreign keys: an entry outlives its subject. `hash` is the SHA-256 of
     the canonical form (`chain.canonical`), which holds `previous_hash`; the first entry's is 32 zero bytes.
-    `occurred_at` is when the act happened; `sequence` is the order in which acts were committed.
+    `occurred_at` is the time of the event; `sequence` is the order of commits.
     """
 
     view_permission = "view_audit"
@@ -87,7 +87,7 @@ class Entry(UUIDModel):
                 fields=["studio_id", "sequence"], nulls_distinct=False, name="audit_entry_sequence_once"
             )
         ]
-        # One for each question of the search page, in the order of its pages: newest first.
+        # One per filter of the search page, in its order: newest first.
         indexes: ClassVar = [
             models.Index(fields=["studio_id", "-occurred_at", "-sequence"], name="audit_entry_by_time"),
             models.Index(
@@ -106,7 +106,7 @@ class Entry(UUIDModel):
 
 
 class ChainHead(UUIDModel):
-    """The last link of one chain; locked by whoever adds the next, which makes the sequence gapless."""
+    """The last link of one chain. A writer locks it to add the next, so the sequence has no gaps."""
 
     view_permission = "view_audit"
     access_path = STUDIO_ONLY

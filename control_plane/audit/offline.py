@@ -1,9 +1,9 @@
 """Verification of an exported log, without database, settings or network.
 
-Three things are asked: does each entry have the hash that stands beside it, and follow from the one before (the chain);
-is the file whole and by the key it names (the signature); and are the entries those that were signed while they were
-new (the checkpoints). The chain alone shows an edit by somebody who cannot compute hashes; who rewrites all that follows
-is found by the checkpoints, which lie elsewhere.
+Three checks: each entry has its stored hash and follows from the previous entry (the chain); the file is complete and
+signed by the key that it names (the signature); and the entries are those that were signed when they were new (the
+checkpoints). The chain alone reveals an edit that does not recompute hashes. An edit that rewrites all later entries is
+revealed by the checkpoints, which are stored elsewhere.
 """
 
 import json
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no fault."""
         return self.first_break is None and not self.faults
 
 
@@ -52,16 +52,16 @@ def verify_export(
     public_key: str = "",
     report: Report = lambda read_bytes: None,
 ) -> Verdict:
-    """Returns what is wrong with an export.
+    """Returns the faults of an export.
 
     Args:
-        checkpoints: see `read_kept`; those of other studios and later times do no harm.
-        public_key: whose signature the export must have; empty: the one it names, which shows only that it is whole.
-        report: called now and then with how many bytes have been read.
+        checkpoints: see `read_kept`; those of other studios and later times are ignored.
+        public_key: the expected signer; empty: the key that the export names, which proves only completeness.
+        report: called at intervals with the number of bytes read.
 
     Raises:
-        BadFile: it is no export.
-        OSError: it cannot be read.
+        BadFile: not an export.
+        OSError: the file cannot be read.
     """
     export, verdict = Export(path), Verdict()
     header = export.header
@@ -100,9 +100,9 @@ def verify_export(
 
 @dataclass
 class Kept:
-    """Checkpoints and receipts as they were found, by number.
+    """The checkpoints and receipts found, by number.
 
-    `faults` are wrong with those that do not hold; `notes` name files that were left out because they are none.
+    `faults` are those of invalid ones; `notes` name the ignored files.
     """
 
     checkpoints: list[Checked] = field(default_factory=list)
@@ -111,13 +111,13 @@ class Kept:
 
 
 def read_kept(place: Path, *, public_key: str = "") -> Kept:
-    """Returns the checkpoints and receipts in a file, or in all files of a folder and its folders.
+    """Returns the checkpoints and receipts in a file, or in all files below a folder.
 
-    In a folder, files of something else are left out, an export among them; a file that is named must be of checkpoints.
+    In a folder, other files such as an export are ignored; a named file must contain checkpoints.
 
     Raises:
-        BadFile: there is none, so that nothing would be shown.
-        OSError: it is not there, or cannot be read.
+        BadFile: no checkpoint was found, so nothing would be proven.
+        OSError: it does not exist or cannot be read.
     """
     kept = Kept()
     if not place.exists():
@@ -148,7 +148,7 @@ def read_kept(place: Path, *, public_key: str = "") -> Kept:
 
 
 def _other_than_checkpoints(path: Path) -> str:
-    """Returns what a file is that never was one of checkpoints; empty where it may be. A damaged one may be."""
+    """Returns the kind of a file that is clearly not one of checkpoints, or an empty text. A damaged one may be one."""
     with path.open("rb") as file:
         content = file.readline() if path.suffix == ".jsonl" else file.read()
     try:
@@ -180,7 +180,7 @@ def _fault(
         return Break(expected[0], f"entry {expected[0]} is missing")
     if expected is not None and item.previous != expected[1]:
         return Break(item.sequence, "it does not follow from the entry before it")
-    # In a selection, entries that happen to stand next to each other in the chain still have to fit.
+    # In a selection, entries that are adjacent in the chain must still fit.
     beside = last is not None and last.sequence + 1 == item.sequence
     if expected is None and beside and last is not None and item.previous != last.stored:
         return Break(item.sequence, "it does not follow from the entry before it")

@@ -1,4 +1,4 @@
-"""`threedance audit`: what can be verified with nothing but files."""
+"""`threedance audit`: verification with files alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="The audit log: verify an exported one, anywhere.",
+    help="The audit log: verify an export on any machine.",
 )
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -26,7 +26,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @app.callback()
 def _of_the_log() -> None:
-    """The audit log: verify an exported one, anywhere."""
+    """The audit log: verify an export on any machine."""
 
 
 @app.command()
@@ -43,7 +43,7 @@ def verify(
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Verify an exported log. Exit code: 0 it holds, 1 it does not (the first bad entry is named), 2 unreadable."""
+    """Verify an exported log. Exit code: 0 valid, 1 invalid (the first bad entry is named), 2 unreadable."""
     try:
         kept = read_kept(checkpoints, public_key=public_key) if checkpoints else Kept()
         size_bytes = Export(file).size_bytes

@@ -1,4 +1,4 @@
-"""Reads of the audit chain, as it stands in the database."""
+"""Reads of the audit chain in the database."""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -13,7 +13,7 @@ CHUNK = 5000
 
 
 def entries() -> QuerySet[Entry]:
-    """Returns the entries of the studio in scope, newest first. Ask `access` before."""
+    """Returns the entries of the studio in scope, newest first. Require access first."""
     queryset: QuerySet[Entry] = Entry.objects.order_by("-sequence")
     return queryset
 
@@ -30,14 +30,14 @@ def verify_chain(
     """Checks the chain of a studio (None: the platform's) from its first entry; returns its length and first break.
 
     Args:
-        report: called now and then with the sequence reached.
+        report: called at intervals with the sequence reached.
     """
     walk = Walk()
     with chain_scope(studio_id):
         if found := walk.over(_reported(stored(Entry.objects.order_by("sequence")), report)):
             return chain_head()[0], found
     with chain_scope(studio_id):
-        # What was added meanwhile; with the head locked, head and entries are of one moment.
+        # The entries added meanwhile; with the head locked, head and entries are consistent.
         ChainHead.objects.select_for_update().first()
         head = chain_head()
         rest = walk.over(stored(Entry.objects.filter(sequence__gt=walk.sequence).order_by("sequence")))
@@ -45,7 +45,7 @@ def verify_chain(
 
 
 def stored(found: QuerySet[Entry]) -> Iterator[Stored]:
-    """Yields entries as `chain.stored_row` takes them: the database writes text, which costs us least."""
+    """Yields entries for `chain.stored_row`, written as text by the database, which is the fastest way."""
     for row in found.annotate(**_AS_TEXT).values_list(*_COLUMNS).iterator(chunk_size=CHUNK):
         yield stored_row(*row)
 
@@ -61,7 +61,7 @@ def _text(column: str, template: str) -> Func:
     return Func(F(column), template=template, output_field=TextField())
 
 
-# The era is written too: without it a year before Christ would read like one after.
+# With the era: without it a year BC would read like one AD.
 _AS_TEXT = {
     "at_text": _text(
         "occurred_at",

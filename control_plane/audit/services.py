@@ -1,4 +1,4 @@
-"""Writing of the audit chain."""
+"""Writes of the audit chain."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -37,26 +37,25 @@ def record(
 ) -> Entry:
     """Adds an entry to the chain of `studio_id` (None: the platform's), in the caller's transaction.
 
-    Inside a scope the entry takes its place in the chain as the last thing before the scope closes: the chain's head
-    is locked from there to the commit, and not while a page is rendered or a store is asked. A transaction that cannot
-    write its entry is undone. Where no scope is open the entry is written at once, and the head stays locked until the
-    caller's transaction ends.
+    Inside a scope the entry is appended last, just before the scope closes: the chain's head is locked from then to the
+    commit, and not while a page is rendered or a store is read. A transaction that cannot write its entry is rolled back.
+    Without a scope the entry is written immediately, and the head stays locked until the caller's transaction ends.
 
     Args:
-        object_type: label of what was acted on, such as `recordings.ClassSession`.
+        object_type: label of the object, such as `recordings.ClassSession`.
         details: pseudonymous facts as text, whole numbers, booleans, null, lists and mappings of these. No names, no
             addresses, no secrets.
 
     Returns:
-        The entry. `sequence` 0: its place in the chain is given when the scope closes.
+        The entry. `sequence` is 0 until the scope closes.
 
     Raises:
-        ValueError: `details` holds something else.
+        ValueError: `details` holds another type.
         ScopeMismatch: another studio is in scope.
     """
     open_studio = current_scope().studio_id
     if studio_id is not None and open_studio not in (None, studio_id):
-        raise ScopeMismatch(f"an entry for studio {studio_id} asked for inside {current_scope()}")
+        raise ScopeMismatch(f"an entry for studio {studio_id} requested inside {current_scope()}")
     link = Link(
         studio_id=studio_id,
         sequence=0,
@@ -70,7 +69,7 @@ def record(
         details=_details(action, actor, studio_id, details or {}),
         previous_hash=GENESIS,
     )
-    canonical(link)  # what has no canonical form is refused where it was asked for, not when the scope closes
+    canonical(link)  # a value without a canonical form is refused here, not when the scope closes
     entry = Entry(**_fields(link), hash=GENESIS)
     order = _PLATFORM_LAST if studio_id is None else _STUDIO_FIRST
     if not defer_to_scope_end(lambda: _append(entry), order=order):
@@ -81,10 +80,9 @@ def record(
 def record_for(
     action: AuditEvent, obj: Model, *, actor: Actor, details: Mapping[str, Any] | None = None
 ) -> Entry:
-    """Adds an entry about a row to the chain of its studio, or to the platform's where it belongs to none.
+    """Adds an entry about a row to the chain of its studio, or to the platform's for a row without a studio.
 
-    The row need not exist any more; its key must still be set. Use `record` where there is no row in hand, or where
-    the entry belongs on another chain than the row's own.
+    The row may be deleted, but its key must be set. Use `record` without a row, or for another chain than the row's own.
 
     Raises:
         ValueError, ScopeMismatch: as `record`.
@@ -100,14 +98,14 @@ def record_for(
 
 
 def chain_scope(studio_id: UUID | None) -> AbstractContextManager[None]:
-    """Returns the scope in which one chain can be read and added to."""
+    """Returns the scope in which one chain can be read and extended."""
     return capability_scope("platform_audit", "on") if studio_id is None else studio_scope(studio_id)
 
 
 def _details(
     action: AuditEvent, actor: Actor, studio_id: UUID | None, details: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the details; of what a person reads, also the network it is read from, as a keyed hash."""
+    """Returns the details; for a read by a person with the reader's network as a keyed hash."""
     if not action.is_read or actor.kind is not ActorKind.USER or studio_id is None:
         return dict(details)
     network = network_hash(studio_id)
@@ -116,7 +114,7 @@ def _details(
 
 def _append(entry: Entry) -> None:
     if current_scope() == _scope_of(entry.studio_id):
-        _append_here(entry)  # a savepoint would be two journeys more, and the head is locked meanwhile
+        _append_here(entry)  # a savepoint would add two round trips while the head is locked
     else:
         with chain_scope(entry.studio_id):
             _append_here(entry)
@@ -137,7 +135,7 @@ def _append_here(entry: Entry) -> None:
     names, places = ", ".join(columns), ", ".join(["%s"] * len(values))
     move = "UPDATE audit_chainhead SET sequence = %s, hash = %s WHERE id = %s"
     with connection.cursor() as cursor:
-        # One journey for both while others wait for the head.
+        # One round trip for both, because others wait for the head.
         cursor.execute(
             f"WITH moved AS ({move}) INSERT INTO audit_entry ({names}) VALUES ({places})",  # noqa: S608  # of the model
             [entry.sequence, entry.hash, head.pk, *values],

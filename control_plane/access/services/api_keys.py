@@ -1,4 +1,4 @@
-"""Writes of API keys: made by the member whose rights they lend, taken back by that member or by an admin."""
+"""Writes of API keys: created by a member with some of their own permissions, revoked by that member or by an admin."""
 
 import secrets
 from collections.abc import Iterable
@@ -31,19 +31,19 @@ LONGEST = timedelta(days=366)
 MOST_KEYS = 50
 TOUCH_EVERY = timedelta(minutes=1)
 _JOB = "api_key:"
-"""Prefix of the actor's job in the audit log for a person who acts by an API key; the key's id follows."""
+"""Prefix of the actor's job in the audit log for a person who uses an API key; the key's id follows."""
 
 
 def make_api_key(
     studio: Studio, *, name: str, actions: Iterable[StudioPermission], expires_at: datetime, actor: Actor
 ) -> tuple[ApiKey, str]:
-    """Makes a key that lends `actions` of the actor's own rights; returns it with its secret, which is shown once.
+    """Creates a key with `actions` of the actor's own permissions; returns it with its secret, which is shown once.
 
     Raises:
-        BadRequest: no name, no action, an action no person has or that is no use alone, or an end past or over a year away.
+        BadRequest: no name, no permission, one that no person has or that needs another, or an invalid expiry.
         Conflict: the studio has `MOST_KEYS` open keys.
-        Forbidden, NotFound: the actor may not use the API, or is no person at a keyboard.
-        TooManyRequests: too many were made within an hour.
+        Forbidden, NotFound: the actor may not use the API, or is not a signed-in person.
+        TooManyRequests: the rate limit of new keys is exceeded.
     """
     chosen = frozenset(StudioPermission.named(action) for action in actions)
     wanted = chosen | ALWAYS_LENT
@@ -75,12 +75,12 @@ def make_api_key(
 
 
 def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
-    """End a key at once; where it has ended, all is well.
+    """Revokes a key immediately; idempotent.
 
-    A person ends their own keys, and whoever manages the studio all. A key ends itself, and others where it lends that.
+    Members revoke their own keys, members with `MANAGE_STUDIO` all. A key can revoke itself, and others within its scope.
 
     Raises:
-        NotFound: it is none that the actor may know of.
+        NotFound: no such key, or the actor may not see it.
     """
     with studio_scope(key.studio_id):
         if not keys_of(actor, key.studio).filter(pk=key.pk).exists():
@@ -90,7 +90,7 @@ def revoke_api_key(key: ApiKey, *, actor: Actor) -> None:
 
 
 def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
-    """Return the keys of the studio in scope that `actor` may see and end, open or not."""
+    """Returns the keys of the studio in scope that `actor` may see and revoke, revoked ones included."""
     found: QuerySet[ApiKey] = ApiKey.objects.all()
     if actor.kind is not ActorKind.USER or actor.id is None:
         return found.none()
@@ -101,7 +101,7 @@ def keys_of(actor: Actor, studio: Studio) -> QuerySet[ApiKey]:
 
 
 def key_of(secret: str) -> ApiKey | None:
-    """Returns the open key with this secret and notes its use; None where there is none."""
+    """Returns the open key with this secret and stores the time of use; None without one."""
     hashed = _hash(secret)
     with capability_scope("api_key_hash", hashed.hex()):
         key: ApiKey | None = (
@@ -117,7 +117,7 @@ def key_of(secret: str) -> ApiKey | None:
 
 
 def actor_of(key: ApiKey) -> Actor:
-    """Returns the member as the key lends them."""
+    """Returns the member as an actor within the key's scope."""
     return Actor(
         ActorKind.USER, id=UUID(str(key.user_id)), job=f"{_JOB}{key.id}", scopes=frozenset(key.actions)
     )

@@ -74,12 +74,12 @@ def open_break_glass(
 
 
 def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
-    """Ends a break-glass now; where it has ended, all is well.
+    """Ends break-glass access immediately; idempotent.
 
-    The operator may, who manages people of the studio, and the platform itself.
+    Allowed for the operator, for members who manage people, and for the platform.
 
     Raises:
-        NotFound, Forbidden: `actor` is neither.
+        NotFound, Forbidden: `actor` is none of these.
     """
     with studio_scope(glass.studio_id):
         own = actor.kind is ActorKind.USER and actor.id == glass.operator_id
@@ -87,7 +87,7 @@ def close_break_glass(glass: BreakGlass, *, actor: Actor) -> BreakGlass:
             access.require(actor, MANAGE_PEOPLE, glass)
         now = timezone.now()
         still_open = BreakGlass.objects.filter(pk=glass.pk, closed_at__isnull=True, ends_at__gt=now)
-        # Of two who close it, one does, and is on record for it.
+        # Of two concurrent calls one closes it and writes the event.
         if still_open.update(closed_at=now, closed_by=actor.id) == 1:
             _record_in_both_chains(BREAK_GLASS_CLOSED, glass, actor, {"operator": str(glass.operator_id)})
         found: BreakGlass = BreakGlass.objects.get(pk=glass.pk)
@@ -123,7 +123,7 @@ def _record_in_both_chains(
     act: AuditEvent, glass: BreakGlass, actor: Actor, details: dict[str, object]
 ) -> None:
     for studio_id in (glass.studio_id, None):
-        # The platform's chain has to say where; the studio's own goes without saying.
+        # The platform's chain names the studio; the studio's own chain need not.
         more = {} if studio_id else {"studio": str(glass.studio_id)}
         record(
             act,
@@ -136,7 +136,7 @@ def _record_in_both_chains(
 
 
 def _notify_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
-    # After the commit: a mail server that is down must neither undo the entry nor hide it. The portal shows the row too.
+    # After the commit: a failing mail server must not undo the access or hide it. The portal shows it too.
     mail.send_on_commit(
         "access/mail/break_glass",
         {
