@@ -1,4 +1,4 @@
-"""What each role may do: by default, at most, and always; read from the permissions that the apps declare.
+"""Permissions of each role: by default, at most, and always; read from the permissions that the apps declare.
 
 A studio changes the table between `FLOOR` and `LIMITS` (`services.set_role_actions`). A permission on one object can be
 granted within `GRANTABLE_ON` and, again, within the limits of the person's role.

@@ -228,7 +228,7 @@ def _check_signature(export: Export, verdict: Verdict, public_key: str) -> None:
         verdict.faults.append(f"signature of the file: {error}")
     if not public_key:
         verdict.notes.append(
-            f"signed by {header.public_key}; give --public-key to have that checked: whoever forges a file signs it too"
+            f"signed by {header.public_key}; use --public-key to check that it is yours: a forged file is signed too"
         )
 
 

@@ -1,7 +1,7 @@
-"""Words that the glossary retires do not come back, where a package has been freed of them.
+"""Words that the glossary retires do not come back.
 
 Only words without another meaning in this code are listed; the glossary (`docs/design/glossary.md`) retires more. A file
-name counts as text. Remove a folder from `TO_DO` once it is free of them.
+name counts as text.
 """
 
 import re
@@ -31,16 +31,6 @@ WORDS = re.compile(r"(?<![a-z])(?:" + "|".join(RETIRED) + r")(?![a-z])", re.IGNO
 PROSE = re.compile(r'(?:"""|(?<!#)# )(?:What|Whoever|Who) [a-z]+(?! \?)[^?\n]*$', re.MULTILINE)
 """Docstrings and comments that begin as riddles do. A heading of a guide below the first may be a question."""
 
-TO_DO = (
-    "control_plane/access/",
-    "control_plane/audit/",
-    "docs/design/access.md",
-    "docs/design/audit.md",
-    "tests/matrix/actors.py",
-    "tests/matrix/expected.py",
-    "tests/sabotage/access.py",
-)
-"""Folders and files that are still to be freed of them. This list only shrinks."""
 EXEMPT = {
     "docs/design/glossary.md",  # names them
     "tests/repo/test_words.py",
@@ -72,7 +62,7 @@ def checked_files() -> list[Path]:
     return [
         path
         for path in tracked_files()
-        if path.suffix in SUFFIXES and str(path) not in EXEMPT and not str(path).startswith(TO_DO)
+        if path.suffix in SUFFIXES and str(path) not in EXEMPT
         if not str(path).startswith("deploy/locks/")
     ]
 
@@ -90,10 +80,6 @@ def test_no_retired_word_comes_back() -> None:
             text = re.sub(ANOTHER_MEANING[str(path)], "", text)
         back += [f"{path}: {word}" for word in retired_words(text)]
     assert not back, "see docs/design/glossary.md:\n" + "\n".join(back)
-
-
-def test_what_is_still_to_be_done_exists() -> None:
-    assert not [one for one in TO_DO if not any(str(path).startswith(one) for path in tracked_files())]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def actor_of(key: ApiKey) -> Actor:
 
 def _check(wanted: frozenset[StudioPermission], expires_at: datetime) -> None:
     if wanted & MACHINE_PERMISSIONS:
-        raise BadRequest("actions: boxes and the platform itself have rights of their own.")
+        raise BadRequest("actions: permissions of agents and of the platform are not for API keys.")
     if found := missing_needs(wanted):
         raise BadRequest("actions: " + " ".join(found))
     now = timezone.now()
