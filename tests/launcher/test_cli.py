@@ -182,7 +182,7 @@ def test_a_database_that_is_away_is_no_traceback_but_where_one_is_wanted() -> No
 def test_a_wrong_setting_is_named() -> None:
     wrong = managed("check", THREEDANCE_NONSENSE="1")
     assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: THREEDANCE_NONSENSE is not known")
+    assert wrong.stderr.startswith("error: THREEDANCE_NONSENSE is unknown")
     assert "Traceback" not in wrong.stderr
 
 
