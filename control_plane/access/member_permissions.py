@@ -30,7 +30,7 @@ def require_people(actor: Actor, obj: Model) -> None:
 def require_rank(actor: Actor, studio_id: UUID, role: Role) -> None:
     """Require that `actor` may assign `role` in the studio in scope: only an admin creates an admin.
 
-    An API key creates an admin only if it has every permission of admins, regardless of its owner: the new admin could create a
+    An API key creates an admin only with every permission of admins, regardless of its owner: the new admin could create a
     key with the rest.
 
     Raises:
