@@ -293,7 +293,7 @@ def test_the_database_holds_no_secret(cast: Cast) -> None:
     ("values", "named"),
     [
         ({"actions": []}, "at least one"),
-        ({"actions": [UPLOAD]}, "boxes"),
+        ({"actions": [UPLOAD]}, "agents"),
         ({"actions": [EXPORT]}, "needs"),
         ({"expires_at": timezone.now() - WEEK}, "expires_at"),
         ({"expires_at": timezone.now() + timedelta(days=500)}, "expires_at"),
