@@ -134,7 +134,7 @@ class FairTurns:
         in_all: int,
         kept: int = 0,
         crowded: int | None = None,
-        most_waiting: int = 128,
+        most_waiting: int = 256,
         waiting_in_all: int = 2048,
         now: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -2,7 +2,8 @@
 
 First what there is most of: all 200 ask again as soon as they have their answer, one kind of request at a time. Then
 what a class is like: all 200 play it from different places, as a player asks (per camera a fragment each 2 s, a key
-each 6 s). Beside them `livez`, which asks nothing of anybody through the same server: the cost of the server itself.
+each 6 s). Beside them `livez`, which needs neither session nor database: the cost of the server itself. Few ask for it at a time,
+because the server refuses health probes that queue.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from tests.bench.plane import cpu_s, measured, part, web_process
 from tests.bench.raw_http import Viewer
 
 VIEWERS = 200
+PROBES = 8
 EACH_S = 6.0
 PLAY_S = 18.0
 KINDS = ("livez", "check", "key", "bytes", "init", "playlist", "timeline")
@@ -92,7 +94,7 @@ async def _measure(
                 assert answer.status in (200, 204, 206), (kind, answer.status)
                 took.append(answer.took_s)
 
-        await asyncio.gather(*(ask(viewer) for viewer in viewers))
+        await asyncio.gather(*(ask(viewer) for viewer in (viewers[:PROBES] if kind == "livez" else viewers)))
         passed_s = time.perf_counter() - began_s
         kinds[kind] = {
             "per_s": len(took) / passed_s,

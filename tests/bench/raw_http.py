@@ -49,11 +49,20 @@ class Viewer:
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status = int(head.split(" ", 2)[1])
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0].strip() or 0)
-        body = await self._reader.readexactly(length) if length and method != "HEAD" else b""
+        body = b"" if method == "HEAD" else await self._body(self._reader, head)
         if "connection: close" in head:
             self.close()
         return Answer(status, body, time.perf_counter() - began_s)
+
+    @staticmethod
+    async def _body(reader: asyncio.StreamReader, head: str) -> bytes:
+        if "transfer-encoding: chunked" not in head:
+            return await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0] or 0))
+        chunks: list[bytes] = []
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            chunks.append((await reader.readexactly(size + 2))[:-2])
+        await reader.readexactly(2)
+        return b"".join(chunks)
 
     def close(self) -> None:
         """Hangs up."""

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge_agent.settings import Settings, save_settings
 from shared.protocol.config import CameraConfig, Position, RecordingOrder, RtspSource
 from shared.protocol.ids import CameraId, ClassSessionId, RoomId, new_id
 from tests.bench.cameras import rtsp_cameras
@@ -110,6 +111,7 @@ def agent_recording(
             cwd=tree,
             env=environment,
         )
+        save_settings(state, Settings(allowed_networks=("127.0.0.0/8",)))
         agent = subprocess.Popen(
             [*program, "run", "--state", str(state)],
             stderr=(state.parent / "agent.log").open("wb"),

@@ -158,7 +158,7 @@ def test_an_admin_is_led_to_a_second_factor_and_let_in_after(
     page.wait_for_url("**/accounts/2fa/?needed=*")
     assert "requires a second factor for admins" in page.inner_text("main")
     page.get_by_role("link", name="Set up an app").click()
-    assert page.locator(".qr svg").is_visible()
+    page.locator(".qr svg").wait_for()
     key = page.locator("#totp-key").inner_text()
     page.get_by_label(re.compile("code", re.I)).fill(code_of(key))
     page.get_by_role("button", name="Set up").click()

@@ -33,7 +33,7 @@ class Room:
         in_all: int = 2,
         kept: int = 0,
         crowded: int | None = None,
-        most_waiting: int = 128,
+        most_waiting: int = 256,
         waiting_in_all: int = 2048,
     ) -> None:
         self.clock = Clock()
