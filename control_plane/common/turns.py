@@ -266,19 +266,28 @@ class FairTurns:
         best: tuple[Hashable, ...] | None = None
         best_s = math.inf
         lightest_s = min((use.load_s(now_s) for use in self._active_uses(now_s)), default=0.0)
+        # 200 viewers of a class wait in 200 queues of one first party: its part of the answer is computed once.
+        loads: dict[Hashable, float] = {}
         for names, line in self._lines.items():
             parties = line[0][0]
-            if any(self._held(party) + party.takes > party.most for party in parties):
-                continue
-            use = self._uses[names[0]]
-            if self._free <= self._kept and use.turns:
-                continue
-            load_s = use.load_s(now_s)
-            if load_s > lightest_s + CLEARLY_S and use.turns >= self._crowded:
-                continue
-            if load_s < best_s:
+            load_s = loads.get(names[0])
+            if load_s is None:
+                load_s = loads[names[0]] = self._eligible_load_s(parties[0], lightest_s, now_s)
+            if load_s < best_s and all(self._fits(party, party.takes) for party in parties):
                 best, best_s = names, load_s
         return best
+
+    def _eligible_load_s(self, first: Party, lightest_s: float, now_s: float) -> float:
+        """Returns the load of a first party, or infinity if none of its requests may have a turn now."""
+        use = self._uses[first.name]
+        if not self._fits(first, 1) or (self._free <= self._kept and use.turns):
+            return math.inf
+        load_s = use.load_s(now_s)
+        is_heavier = load_s > lightest_s + CLEARLY_S
+        return math.inf if is_heavier and use.turns >= self._crowded else load_s
+
+    def _fits(self, party: Party, takes: int) -> bool:
+        return self._held(party) + takes <= party.most
 
     def _join(self, name: Hashable, use: _Use) -> None:
         """Counts a waiting request. A party that was idle starts with the use of the lightest active one."""

@@ -23,8 +23,8 @@ LIMITS = (
         "a caller has all threads of the web process",
         "limits",
         "control_plane/common/turns.py",
-        "            if any(self._held(party) + party.takes > party.most for party in parties):\n                continue\n",
-        "",
+        "        return self._held(party) + takes <= party.most\n",
+        "        return True\n",
         (
             f"{_TURNS}::test_a_party_holds_no_more_turns_than_it_may_and_others_go_past_it",
             f"{_CALLERS}::test_who_asks_for_all_threads_gets_some_and_others_are_answered",
@@ -34,8 +34,8 @@ LIMITS = (
         "the longest waiting goes first, whatever its load",
         "limits",
         "control_plane/common/turns.py",
-        "            if load_s < best_s:\n",
-        "            if best is None:\n",
+        "            if load_s < best_s and all(",
+        "            if load_s < math.inf and best is None and all(",
         (f"{_TURNS}::test_the_party_with_the_least_load_goes_first",),
     ),
     Sabotage(
@@ -58,8 +58,8 @@ LIMITS = (
         "a flood holds all its turns beside a lighter party",
         "limits",
         "control_plane/common/turns.py",
-        " and use.turns >= self._crowded:\n                continue\n",
-        " and False:\n                continue\n",
+        " if is_heavier and use.turns >= self._crowded else load_s\n",
+        " if False else load_s\n",
         (f"{_TURNS}::test_beside_a_lighter_party_a_clearly_heavier_one_holds_few_turns",),
     ),
     Sabotage(
@@ -98,8 +98,8 @@ LIMITS = (
         "all threads go to those who hold some already",
         "limits",
         "control_plane/common/turns.py",
-        "            if self._free <= self._kept and use.turns:\n                continue\n",
-        "",
+        " or (self._free <= self._kept and use.turns):\n",
+        ":\n",
         (f"{_TURNS}::test_some_turns_are_kept_for_those_who_hold_none",),
     ),
     Sabotage(
