@@ -2,8 +2,8 @@
 
 First what there is most of: all 200 ask again as soon as they have their answer, one kind of request at a time. Then
 what a class is like: all 200 play it from different places, as a player asks (per camera a fragment each 2 s, a key
-each 6 s). Beside them `livez`, which needs neither session nor database: the cost of the server itself. Few ask for it at a time,
-because the server refuses health probes that queue.
+each 6 s). Beside them `livez`, which needs neither session nor database: the cost of the server itself. Few ask for it at
+a time, because the server refuses health probes that queue.
 """
 
 import asyncio
