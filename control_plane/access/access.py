@@ -19,7 +19,7 @@ from control_plane.access.authorization import Authorization
 from control_plane.access.decision import AccessFacts, Decision, Reason, ReasonCode
 from control_plane.access.facts import read_everybody, read_facts
 from control_plane.access.model_access import UnlistedModel, permission_name, view_action
-from control_plane.access.roles import AGENT_PERMISSIONS, DEFAULTS, LIMITS, SYSTEM_PERMISSIONS, title
+from control_plane.access.roles import AGENT_PERMISSIONS, LIMITS, SYSTEM_PERMISSIONS, title
 from control_plane.access.sources import FactSource, by_code
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor, ActorKind
@@ -54,8 +54,6 @@ __all__ = [
 M = TypeVar("M", bound=Model)
 MOST_PEOPLE = 5000
 """How many people `who_can` answers for at once; a page that counts them all asks once, not page by page."""
-
-ROLE_PERMISSIONS = DEFAULTS
 
 
 def decide(actor: Actor, action: StudioPermission, obj: Model) -> Decision:

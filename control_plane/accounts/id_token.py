@@ -4,6 +4,7 @@ Source: OpenID Connect Core 1.0 section 3.1.3.7, RFC 8725 (JSON Web Token best p
 """
 
 import hmac
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Asymmetric signatures only: with HMAC, anyone who knows the client secret could forge tokens."""
 LEEWAY_S = 60
 OLDEST_S = 600
+"""Maximum age of a token: it is fetched for the sign-in that asked for it."""
 
 
 class TokenRefused(Exception):
@@ -48,6 +50,8 @@ def verified_claims(
         raise TokenRefused(f"the token is refused: {type(error).__name__}") from error
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()) or not nonce:
         raise TokenRefused("the token belongs to another sign-in")
+    if time.time() - float(claims["iat"]) > OLDEST_S + LEEWAY_S:
+        raise TokenRefused("the token is too old")
     party = claims.get("azp")
     if (party or isinstance(claims["aud"], list)) and party not in (None, audience):
         raise TokenRefused("the token was made for another party")

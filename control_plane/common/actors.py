@@ -19,7 +19,7 @@ class Actor:
 
     `id`: the user's or the agent's id, None for the system. `studio_id`: only for an agent, which belongs to one
     studio. `job`: the part of the system that acts, such as `ingest.sweep_uploads`, or the API key that acts for a
-    person. `scopes`: the permissions (values of `access.Action`) that the API key is limited to, None: no limit.
+    person. `scopes`: the permissions (codes of `StudioPermission`) that the API key is limited to, None: no limit.
     """
 
     kind: ActorKind

@@ -32,12 +32,6 @@ class ThreedanceTask(Task[..., Any]):
                 close_old_connections()
 
 
-def enqueue_on_commit(task: Task[..., Any], **kwargs: Any) -> None:
-    """Sends a task after the open transaction commits, so that its worker finds what was written."""
-    plain = {name: str(value) if isinstance(value, UUID) else value for name, value in kwargs.items()}
-    transaction.on_commit(lambda: task.delay(**plain), robust=True)
-
-
 def enqueue_by_name(name: str, **kwargs: Any) -> None:
     """Sends a task by name after the open transaction commits. For services, which must not import tasks above them."""
     plain = {key: str(value) if isinstance(value, UUID) else value for key, value in kwargs.items()}

@@ -57,8 +57,8 @@ _ROWS = {
     "Role permissions": "Customized roles",
     "Signin policys": "Sign-in policy",
     "Studio storages": "Location of new footage",
-    "Watch cursors": "Progress of the anomaly rules",
-    "Watch rules": "Anomaly rules",
+    "Anomaly cursors": "Progress of the anomaly rules",
+    "Anomaly thresholds": "Thresholds of the anomaly rules",
 }
 """Titles of tables whose model name is not a good title."""
 

@@ -14,8 +14,6 @@ from control_plane.fleet.models import (
     AgentState,
     Camera,
     DesiredConfig,
-    PairingCode,
-    PairingState,
     ReportedConfig,
     StatusReport,
 )
@@ -45,13 +43,6 @@ def visible_agents(actor: Actor) -> QuerySet[Agent]:
 def visible_cameras(actor: Actor) -> QuerySet[Camera]:
     """Returns the cameras that `actor` may see, with room and agent loaded."""
     return access.visible(actor, Camera).select_related("room", "agent")
-
-
-def open_pairing_codes(actor: Actor) -> QuerySet[PairingCode]:
-    """Returns the codes that no agent has claimed yet."""
-    return access.visible(actor, PairingCode).filter(
-        state=PairingState.PENDING, expires_at__gt=timezone.now()
-    )
 
 
 def agents_of_room(room: Room) -> list[Agent]:

@@ -32,7 +32,7 @@ class Requirement(StrEnum):
     """A requirement that a session does not meet."""
 
     SECOND_FACTOR = "second_factor"
-    OWN_SIGNIN = "require_own_signin"
+    OWN_SIGNIN = "own_signin"
     """A provider of another studio vouches for the session. For such a session this studio does not exist."""
     PROVIDER = "provider"
     """The studio requires a sign-in through its provider."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.access import access
@@ -102,7 +103,7 @@ def notify_admins_of_damage() -> int:
             "segment_count": len(damages),
             "class_count": len({class_id for _, class_id in damages}),
             "studio": studio.name,
-            "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/settings/audit/",
+            "page": f"{settings.PUBLIC_URL}{reverse('portal:audit', args=[studio.slug])}?action={FOOTAGE_DAMAGED}",
         },
         to=admin_addresses(),
         time_zone=studio.time_zone,

@@ -6,7 +6,7 @@ STUDIO_KEY_MADE = AuditEvent(
     "studio.key_made",
     "A new generation of the studio's keys was created.",
     category=Category.SETUP,
-    # A file on the key shelf, and a push to every agent.
+    # A file in the key share store, and a push to every agent.
     rate=Rate(6, 6),
 )
 STUDIO_KEYS_REWRAPPED = AuditEvent(

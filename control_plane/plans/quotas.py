@@ -1,7 +1,7 @@
 """Quotas of a studio and their use. Counting and adding happen under one lock, so parallel requests cannot exceed one.
 
 A quota stops new things only. Footage of a running class is accepted up to a tenth beyond the plan
-(`ingest.services.overdraft_bytes`); after that its agent keeps it.
+(`ingest.intents.overdraft_bytes`); after that its agent keeps it.
 """
 
 from collections.abc import Callable

@@ -51,11 +51,11 @@ def _support(request: StudioRequest, actor: Actor, allowed: Mapping[str, bool]) 
     if is_part(request):
         return {}
     if request.break_glass is not None:
-        return {"visit": request.break_glass}
+        return {"break_glass": request.break_glass}
     if VIEW_AUDIT not in allowed:
         return {}
     return {
-        "support_visits": open_break_glasses(),
+        "open_break_glasses": open_break_glasses(),
         # Readers of the audit log see on every page that its checkpoints are late.
         "clock_stands_still": are_late(request.studio.created_at),
     }

@@ -59,7 +59,7 @@ class Camera:
         settings: the agent's own rules: media list and allowed networks.
         board: where its `CameraStatus` is kept.
         clock: for waits and readings.
-        run_clock: makes the clock map of a new run (`sync.clockmap.ClockMap`).
+        run_clock: makes the clock map of a new run (`sync.clock_map.ClockMap`).
         make_source: makes the source of a connection, in the reader's thread; None: as configured.
         """
         self.config = config

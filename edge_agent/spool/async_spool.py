@@ -73,11 +73,11 @@ class AsyncSpool:
         await self._run(partial(self._spool.mark_damaged, manifest, detail))
 
     async def retry_refused(self) -> None:
-        """See `Spool.recall`."""
+        """See `Spool.retry_refused`."""
         await self._run(self._spool.retry_refused)
 
     async def quarantined(self, limit: int) -> tuple[int, Sequence[QuarantinedSegment]]:
-        """See `Spool.set_aside`."""
+        """See `Spool.quarantined`."""
         return await self._run(partial(self._spool.quarantined, limit))
 
     async def gaps_pending(self, limit: int) -> Sequence[GapRecord]:

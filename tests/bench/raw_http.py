@@ -57,7 +57,9 @@ class Viewer:
     @staticmethod
     async def _body(reader: asyncio.StreamReader, head: str) -> bytes:
         if "transfer-encoding: chunked" not in head:
-            return await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0] or 0))
+            return await reader.readexactly(
+                int(head.partition("content-length:")[2].partition("\r\n")[0] or 0)
+            )
         chunks: list[bytes] = []
         while size := int(await reader.readuntil(b"\r\n"), 16):
             chunks.append((await reader.readexactly(size + 2))[:-2])

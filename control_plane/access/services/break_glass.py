@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from control_plane.access import access, sources
@@ -145,7 +146,7 @@ def _notify_admins(studio: Studio, operator: User, glass: BreakGlass) -> None:
             "reason": glass.reason,
             "ends_at": glass.ends_at,
             "permitted": [StudioPermission.named(value).meaning for value in glass.actions],
-            "page": f"{settings.PUBLIC_URL}/studio/{studio.slug}/",
+            "page": f"{settings.PUBLIC_URL}{reverse('portal:break_glass', args=[studio.slug])}",
         },
         to=admin_addresses(),
         time_zone=studio.time_zone,

@@ -125,7 +125,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         "is_class": isinstance(thing, ClassSession),
         "back": back,
         "form": form,
-        "rights": grants_on(actor, thing),
+        "grants": grants_on(actor, thing),
         "asked": asked,
         "choices": asked_choices(label),
         "wanted": wanted,

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from control_plane.access.requests import StudioRequest
 from control_plane.common.errors import NotFound
 from control_plane.identity.middleware import ADMIN_STUDIO
 from control_plane.identity.signin_rules import reachable
@@ -35,6 +36,13 @@ def studios_menu(request: HttpRequest) -> HttpResponse:
     memberships = reachable(request, own_memberships(_user_id(request)))
     context = {"memberships": memberships, "here": request.GET.get("now", "")}
     return render(request, "portal/parts/studios_menu.html", context)
+
+
+@require_safe
+@never_cache
+def studio(request: StudioRequest, slug: str) -> HttpResponse:
+    """Redirects to the classes of a studio: the address that people shorten a longer one to."""
+    return redirect("portal:classes", slug=slug)
 
 
 @require_POST

@@ -31,8 +31,8 @@ def break_glass(request: StudioRequest, slug: str) -> HttpResponse:
     note_read(AUDIT_READ, request.studio, actor=actor, page="break-glass access")
     rows = access.visible(actor, BreakGlass).select_related("operator").order_by("-created_at")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    visits = break_glass_lines(page.object_list, {request.studio.id: request.studio})
-    context = {"section": "settings", "page": page, "visits": visits, "has_mail": mail.has_server()}
+    lines = break_glass_lines(page.object_list, {request.studio.id: request.studio})
+    context = {"section": "settings", "page": page, "lines": lines, "has_mail": mail.has_server()}
     return studio_page(request, "portal/operator/break_glass.html", context)
 
 

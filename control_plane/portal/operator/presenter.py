@@ -44,7 +44,7 @@ class BreakGlassLine:
     studio_slug: str
     operator: str
     reason: str
-    rights: list[str]
+    permissions: list[str]
     opened_at: datetime
     ends_at: datetime
     closed_at: datetime | None
@@ -94,7 +94,7 @@ def break_glass_lines(rows: Iterable[BreakGlass], studios: dict[UUID, Studio]) -
             studio_slug=studios[row.studio_id].slug,
             operator=row.operator.get_full_name(),
             reason=row.reason,
-            rights=[roles.title(value) for value in row.actions],
+            permissions=[roles.title(value) for value in row.actions],
             opened_at=row.created_at,
             ends_at=row.ends_at,
             closed_at=row.closed_at,

@@ -13,7 +13,7 @@ urlpatterns = [
     path("operator/plans/", plan_views.plan_list, name="operator_plans"),
     path("operator/plans/add/", plan_views.new_plan, name="operator_new_plan"),
     path("operator/plans/<uuid:plan_id>/", plan_views.plan_page, name="operator_plan"),
-    path("operator/break-glass/", views.visits, name="operator_break_glass"),
+    path("operator/break-glass/", views.break_glasses, name="operator_break_glass"),
     path(
         "operator/break-glass/<uuid:break_glass_id>/close/",
         views.close_break_glass,

@@ -99,7 +99,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "number": number,
         "has_more": number * PAGE_SIZE < count,
-        "open": [visit for visit in own_break_glass(operator.id, most=MOST_LINES) if visit.is_open],
+        "open": [line for line in own_break_glass(operator.id, most=MOST_LINES) if line.is_open],
     }
     return render(request, "portal/operator/overview.html", context)
 
@@ -150,12 +150,12 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("The studio is open to you. Its admins were notified."))
             return redirect("portal:classes", slug=found.slug)
-    visits = own_break_glass(operator.id, most=MOST_LINES, studio_id=found.id)
+    lines = own_break_glass(operator.id, most=MOST_LINES, studio_id=found.id)
     context: dict[str, Any] = {
         "line": studio_lines([found])[0],
         "form": form,
-        "visits": [visit for visit in visits if not visit.is_open],
-        "open": [visit for visit in visits if visit.is_open],
+        "ended": [line for line in lines if not line.is_open],
+        "open": [line for line in lines if line.is_open],
         "has_mail": mail.has_server(),
     }
     return render(request, "portal/operator/studio.html", context, status=400 if form.is_bound else 200)
@@ -164,10 +164,10 @@ def studio(request: HttpRequest, studio_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
-def visits(request: HttpRequest) -> HttpResponse:
+def break_glasses(request: HttpRequest) -> HttpResponse:
     """Lists the operator's own break-glass access."""
     operator = _operator(request)
-    context = {"visits": own_break_glass(operator.id, most=MOST_LINES), "most": MOST_LINES}
+    context = {"lines": own_break_glass(operator.id, most=MOST_LINES), "most": MOST_LINES}
     return render(request, "portal/operator/own_break_glass.html", context)
 
 

@@ -196,7 +196,7 @@ def _person(
         "is_self": member.user_id == actor.id,
         "is_over": member.ends_at is not None and member.ends_at <= timezone.now(),
         "about_role": roles.ROLE_MEANINGS[Role(member.role)],
-        "rights": studio_permissions(member.user, request.studio.id),
+        "permissions": studio_permissions(member.user, request.studio.id),
         "single": object_grants(actor, member.user, request.studio),
         "dancers": own_dancers(actor, member.user),
         "class_count": count,

@@ -1,5 +1,6 @@
 """A platform operator has no way in but one that is asked for, ends, and is seen by the studio."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.models import Membership, Room, Studio
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_ROOMS, MANAGE_STUDIO, VIEW_STUDIO
-from tests.control_plane.conftest import SETUP, Cast
+from tests.control_plane.conftest import SETUP, Cast, as_person
 
 REASON = "Camera 2 shows black since Monday, ticket 4711"
 WANTED = [VIEW_STUDIO, VIEW_AGENTS]
@@ -143,6 +144,8 @@ def test_every_admin_is_told_by_mail_and_by_the_portal(
     text = mail.outbox[0].body
     for part in (REASON, "Olga", cast.studio.name, "See agents, cameras and their status.", cast.studio.slug):
         assert part in text
+    (link,) = re.findall(r"https?://\S+", text)
+    assert "Olga" in as_person(cast.alice).get(link).content.decode()
     with studio_scope(cast.studio.id):
         assert open_break_glasses() == [glass]
         access_services.close_break_glass(glass, actor=cast.alice.actor)

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.urls import resolve
 
 from control_plane.accounts.models import User
 from control_plane.accounts.services import use_signin_link
@@ -32,6 +33,7 @@ def test_a_studio_its_admin_and_a_way_in(db: None) -> None:
     assert "Next: open the link below" in printed
     assert "once, within 15 min" in printed
     assert "threedance sign-in-link owner@example.org" in printed
+    assert resolve("/studio/left-foot/").view_name == "portal:studio"
     owner = use_signin_link(parse_qs(urlsplit(out.getvalue().strip()).query)["token"][0])
     assert owner is not None
     assert owner.email == "owner@example.org"

@@ -1,12 +1,12 @@
 """A task runs in the studio it was given, and in none otherwise."""
 
 import pytest
-from celery import shared_task
+from celery import current_app, shared_task
 from django.db import connection, transaction
 
 from control_plane.common.errors import ScopeMissing
 from control_plane.common.scoping import CLOSED, current_scope
-from control_plane.common.tasks import ThreedanceTask, enqueue_on_commit
+from control_plane.common.tasks import ThreedanceTask, enqueue_by_name
 from control_plane.config.celery import app
 from control_plane.tenancy.models import Membership
 from tests.control_plane.conftest import Cast
@@ -40,15 +40,13 @@ def test_a_task_without_a_studio_sees_none(cast: Cast) -> None:
 
 
 def test_a_kick_waits_for_the_commit(committed: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[dict[str, object]] = []
-    monkeypatch.setattr(
-        type(count_members), "delay", lambda self, **kwargs: sent.append(kwargs), raising=False
-    )
+    sent: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, kwargs: sent.append((name, kwargs)))
     with transaction.atomic():
-        enqueue_on_commit(count_members, studio_id=committed.studio.id)
+        enqueue_by_name("tests.count", studio_id=committed.studio.id)
         assert sent == []
-    assert sent == [{"studio_id": str(committed.studio.id)}]
+    assert sent == [("tests.count", {"studio_id": str(committed.studio.id)})]
     with transaction.atomic():
-        enqueue_on_commit(count_members, studio_id=committed.studio.id)
+        enqueue_by_name("tests.count", studio_id=committed.studio.id)
         transaction.set_rollback(True)
     assert len(sent) == 1

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.utils.text import capfirst
 
 from control_plane.accounts.models import User
 from control_plane.audit.models import Entry
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.console import site
 from control_plane.fleet.models import AgentState, Camera, DesiredConfig
 from control_plane.recordings.models import ClassState
 from control_plane.tenancy.models import Membership, Room
@@ -32,6 +34,11 @@ NOT_SHOWN = {
     "compliance.CheckpointCopy",
     "keys.PlatformSecret",
 }
+
+
+def test_each_title_of_a_table_names_a_table() -> None:
+    known = {capfirst(str(model._meta.verbose_name_plural)) for model in apps.get_models()}
+    assert set(site._ROWS) - known == set()
 
 
 def models() -> list[str]:

@@ -308,6 +308,7 @@ def altered(**changes: Any) -> Any:
         ("for us among others, made for another", {"alter": altered(aud=["threedance", "x"], azp="x")}),
         ("from another issuer", {"alter": altered(iss="https://evil.example")}),
         ("expired", {"alter": altered(exp=int(time.time()) - 3600)}),
+        ("made long before this sign-in", {"alter": altered(iat=int(time.time()) - 3600)}),
         ("of another sign-in", {"alter": altered(nonce="another")}),
         ("without a nonce", {"alter": lambda claims: {k: v for k, v in claims.items() if k != "nonce"}}),
         ("without an end", {"alter": lambda claims: {k: v for k, v in claims.items() if k != "exp"}}),

@@ -1,5 +1,6 @@
 """The nights of the check of the stores: a part each night, all of it in a told time, one studio after another."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -17,6 +18,7 @@ from control_plane.storage.configured import object_store
 from control_plane.storage.local import LocalStore
 from control_plane.tenancy import sweeping
 from shared.protocol.ids import new_id
+from tests.control_plane.conftest import as_person
 from tests.control_plane.integrity.test_damage import acts, faults, file_of, flip, remove
 from tests.control_plane.scenes import Scene
 from tests.control_plane.sending import upload
@@ -134,5 +136,9 @@ def test_admins_are_mailed_once_about_what_a_night_found_damaged(
     assert scene.cast.alice.email in admins
     assert len(mailoutbox) == len(admins)
     assert "2 segments of footage, in 1 class," in mailoutbox[0].body
+    (link,) = re.findall(r"https?://\S+", mailoutbox[0].body)
+    page = as_person(scene.cast.alice).get(link)
+    assert page.status_code == 200, link
+    assert "missing or damaged" in page.content.decode()
     night()
     assert len(mailoutbox) == len(admins), "nothing is new"
