@@ -52,6 +52,8 @@ CROWDED_THREADS = 2
 Python runs one thread at a time, so more would only take from the lighter caller's share."""
 FILE_THREADS = 4
 """They read files that are sent, and close responses, so these wait for no request."""
+TOO_MANY_DELAY_S = 1.0
+"""How late a 429 is sent: a client that repeats its request at once waits, without a thread, on each connection."""
 BUSY_WAIT_S = 5.0
 """How long a request waits for a resource in use before it is refused with Retry-After."""
 
@@ -161,6 +163,8 @@ class Handler(ASGIHandler):
         return response
 
     async def _send(self, response: HttpResponseBase, send: Send) -> None:
+        if response.status_code == 429:
+            await asyncio.sleep(TOO_MANY_DELAY_S)
         if not response.streaming or response.is_async:  # type: ignore[attr-defined]
             await self.send_response(response, send)
             return

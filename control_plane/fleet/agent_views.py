@@ -10,7 +10,12 @@ from django.views.decorators.csrf import csrf_exempt
 from control_plane.common.errors import BadRequest, ControlPlaneError
 from control_plane.common.problems import error_response, method_refused
 from control_plane.fleet.authentication import Caller, authenticate
-from control_plane.plans.throttling import MAX_FOR_AN_AGENT, MIN_FOR_AN_AGENT, throttle_caller
+from control_plane.plans.throttling import (
+    BURST_OF_AN_AGENT,
+    DEFAULT_FOR_AN_AGENT,
+    MIN_FOR_AN_AGENT,
+    throttle_caller,
+)
 from shared.protocol.codec import MESSAGE_LIMIT_BYTES, decode, encode
 from shared.protocol.errors import Code
 
@@ -38,7 +43,8 @@ def agent_view(
                 caller.studio_id,
                 f"agent:{caller.agent_id}",
                 minimum=MIN_FOR_AN_AGENT,
-                default=MAX_FOR_AN_AGENT,
+                default=DEFAULT_FOR_AN_AGENT,
+                burst=BURST_OF_AN_AGENT,
             )
             return function(request, caller, *args, **kwargs)
 

@@ -1,7 +1,7 @@
 """Request rates of a studio's API clients and agents, by its plan: a token bucket per caller, kept in Valkey.
 
-A bucket holds a minute's tokens and refills evenly. If Valkey does not answer, requests are not limited: this is about
-fairness, and permissions are checked elsewhere.
+A bucket refills evenly. It holds a minute's tokens, or fewer: an agent that starts a flood does not get those of a minute
+at once. If Valkey does not answer, requests are not limited: this is about fairness, and permissions are checked elsewhere.
 """
 
 import logging
@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 MIN_FOR_AN_AGENT = 600
 """Requests a minute that an agent always has, so that no plan slows down uploads."""
-MAX_FOR_AN_AGENT = 1200
+DEFAULT_FOR_AN_AGENT = 600
 """Requests a minute of an agent without a plan. One that records three cameras makes about 60."""
+BURST_OF_AN_AGENT = 120
+"""Requests that an agent may make at once, such as after an outage."""
 RATE_CACHE_S = 30
 # Runs atomically in Valkey. The bucket holds `burst` tokens at most and refills at `per_s`; a missing bucket is full.
 # max(0, now - at): the clocks of several servers differ a little, and a bucket must not drain because of that.
@@ -41,8 +43,11 @@ return tostring(wait)
 """
 
 
-def take_token(name: str, *, per_minute: int, now_s: float | None = None) -> float:
+def take_token(name: str, *, per_minute: int, burst: int | None = None, now_s: float | None = None) -> float:
     """Takes a token from a caller's bucket; returns 0, or the seconds to wait for one.
+
+    Args:
+        burst: tokens that a full bucket holds; None: `per_minute`.
 
     Raises:
         Unavailable: Valkey does not answer.
@@ -53,17 +58,20 @@ def take_token(name: str, *, per_minute: int, now_s: float | None = None) -> flo
     key = f"{valkey.PREFIX}rate:{name}"
     with valkey.answering():
         answer: Any = valkey.client().eval(  # type: ignore[no-untyped-call]
-            _BUCKET_SCRIPT, 1, key, per_minute, per_minute / 60, now_s
+            _BUCKET_SCRIPT, 1, key, min(burst or per_minute, per_minute), per_minute / 60, now_s
         )
     return float(answer)
 
 
-def throttle_caller(studio_id: UUID, caller: str, *, minimum: int = 0, default: int | None = None) -> None:
+def throttle_caller(
+    studio_id: UUID, caller: str, *, minimum: int = 0, default: int | None = None, burst: int | None = None
+) -> None:
     """Checks that a caller of a studio may make a request now.
 
     Args:
         minimum: requests a minute that the caller has whatever the plan says.
         default: requests a minute without a plan; None: no limit.
+        burst: requests at once, whatever the rate; None: those of a minute.
 
     Raises:
         TooManyRequests: the rate is exceeded; says how long to wait.
@@ -73,7 +81,7 @@ def throttle_caller(studio_id: UUID, caller: str, *, minimum: int = 0, default: 
     if per_minute is None:
         return
     try:
-        wait_s = take_token(f"{studio_id}:{caller}", per_minute=per_minute)
+        wait_s = take_token(f"{studio_id}:{caller}", per_minute=per_minute, burst=burst)
     except Unavailable:
         log.warning("request rates are not limited: Valkey does not answer")
         return

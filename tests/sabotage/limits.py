@@ -152,6 +152,25 @@ LIMITS = (
         (f"{_GATE}::test_large_uploads_of_a_studio_have_a_bound_in_bytes_and_small_ones_go_past_them",),
     ),
     Sabotage(
+        "a client that is told to come later is told at once, and comes at once",
+        "limits",
+        "control_plane/config/handler.py",
+        "        if response.status_code == 429:\n",
+        "        if False:\n",
+        ("tests/control_plane/config/test_handler.py::test_a_429_is_late_and_holds_no_thread",),
+    ),
+    Sabotage(
+        "an agent has all calls of a minute at once",
+        "limits",
+        "control_plane/plans/throttling.py",
+        "min(burst or per_minute, per_minute), per_minute / 60",
+        "per_minute, per_minute / 60",
+        (
+            "tests/control_plane/plans/test_quotas.py::test_a_bucket_may_give_less_at_once_than_a_minutes_worth",
+            "tests/control_plane/plans/test_quotas.py::test_without_a_plan_an_agent_has_a_rate_all_the_same",
+        ),
+    ),
+    Sabotage(
         "an agent that floods its sockets is read without a pause",
         "limits",
         "control_plane/fleet/gateway.py",

@@ -19,14 +19,17 @@ CROWD = "203.0.113.5"
 class Requests:
     """Sends requests to a handler whose answers to one address wait until they are let go."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, status: int = 200) -> None:
         self.handler = Handler()
+        self.status = status
+        """Of the answers to the crowd."""
         self.let_go = threading.Event()
         monkeypatch.setattr(self.handler, "_answer", self._answer)
 
     def _answer(self, scope: dict[str, Any], body: Any) -> HttpResponse:
         if scope["client"][0] == CROWD:
             assert self.let_go.wait(PATIENCE_S)
+            return HttpResponse("answered", status=self.status)
         return HttpResponse("answered")
 
     async def ask(
@@ -75,6 +78,16 @@ async def test_an_address_with_too_many_requests_is_told_to_come_again(
     requests.let_go.set()
     statuses = [sent[0]["status"] for sent in await asyncio.gather(*crowd)]
     assert statuses.count(200) >= 256
+
+
+async def test_a_429_is_late_and_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch, status=429)
+    requests.let_go.set()
+    crowd = [asyncio.create_task(requests.ask(CROWD)) for _ in range(THREADS * 4)]
+    other = asyncio.create_task(requests.ask("203.0.113.6"))
+    done, _ = await asyncio.wait([*crowd, other], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
+    assert done == {other}, "refusals are sent at once, or hold the threads"
+    assert {sent[0]["status"] for sent in await asyncio.gather(*crowd)} == {429}
 
 
 @pytest.mark.parametrize(

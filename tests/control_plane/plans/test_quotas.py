@@ -233,6 +233,15 @@ def test_a_bucket_gives_a_minutes_worth_and_refills_evenly(cast: Cast) -> None:
     assert throttling.take_token(f"{name}-other", per_minute=60, now_s=now_s) == 0.0
 
 
+def test_a_bucket_may_give_less_at_once_than_a_minutes_worth(cast: Cast) -> None:
+    name, now_s = str(cast.studio.id), 1_000_000.0
+    taken = [throttling.take_token(name, per_minute=60, burst=5, now_s=now_s) for _ in range(6)]
+    assert taken[:5] == [0.0] * 5
+    assert taken[5] > 0
+    later = [throttling.take_token(name, per_minute=60, burst=5, now_s=now_s + 60) for _ in range(6)]
+    assert [wait_s > 0 for wait_s in later] == [False] * 5 + [True]
+
+
 def test_an_agent_that_calls_too_often_is_told_when_to_come_back(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +260,9 @@ def test_without_a_plan_an_agent_has_a_rate_all_the_same(cast: Cast) -> None:
         throttling.throttle_caller(cast.studio.id, "agent:x", default=3)
     with pytest.raises(TooManyRequests, match="more than 3 requests a minute"):
         throttling.throttle_caller(cast.studio.id, "agent:x", default=3)
+    throttling.throttle_caller(cast.studio.id, "agent:y", default=600, burst=1)
+    with pytest.raises(TooManyRequests, match="more than 600 requests a minute"):
+        throttling.throttle_caller(cast.studio.id, "agent:y", default=600, burst=1)
     for _ in range(10):
         throttling.throttle_caller(cast.studio.id, "api")
 
