@@ -1,11 +1,10 @@
 """The values of an access decision: the facts about one person that go in, the answer and its reason that come out. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from control_plane.access.sources import by_code
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 
@@ -82,47 +81,6 @@ class Reason:
     until: datetime | None = None
     by: UUID | None = None
     note: str = ""
-
-    def words(self, *, zone: tzinfo = UTC, by_name: str = "") -> str:
-        """Returns the reason as a sentence for a studio's owner, without names but for `by_name`."""
-        action = self.action.replace("_", " ")
-        role = self.role.label if self.role else ""
-        until = f" until {self.until.astimezone(zone):%d %B %Y, %H:%M}" if self.until else ""
-        by = f" by {by_name}" if by_name else ""
-        on = {"Studio": "the whole studio", "Room": "the room", "ClassSession": "this class"}.get(
-            self.object_label.rpartition(".")[2], "this"
-        )
-        match self.code:
-            case ReasonCode.ROLE:
-                return f"The role {role} includes {action}."
-            case ReasonCode.OWN_DANCER:
-                return f"The role {role} includes {action} where a dancer of their own takes part."
-            case ReasonCode.GRANT:
-                return f"Granted {action} on {on}{until}{by}."
-            case ReasonCode.BREAK_GLASS:
-                return f"Break-glass access to {action}{until}."
-            case ReasonCode.MACHINE:
-                return "A part of the system itself."
-            case ReasonCode.NOT_A_MEMBER:
-                return "Not a member of this studio."
-            case ReasonCode.DENIED:
-                return f"Denied {self.note} on {on}{until}{by}."
-            case ReasonCode.OUT_OF_SCOPE:
-                return f"The API key does not include {action}."
-            case ReasonCode.NOT_OWN:
-                return f"The role {role} includes {action} of their own dancers' classes only."
-        return _other_words(self.code, action, role)
-
-    def __str__(self) -> str:
-        return self.words()
-
-
-def _other_words(code: str, action: str, role: str) -> str:
-    if (source := by_code(code)) is not None:
-        return str(source.text)
-    if role:
-        return f"Nothing grants {action}; the role {role} does not include it."
-    return f"The break-glass access does not include {action}."
 
 
 @dataclass(frozen=True, slots=True)

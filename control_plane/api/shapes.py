@@ -6,6 +6,7 @@ from typing import Any
 from control_plane.access import facts
 from control_plane.access.decision import Decision
 from control_plane.access.models import ApiKey, ObjectPermission
+from control_plane.access.reason_text import reason_text
 from control_plane.access.roles import DEFAULTS, FLOOR, LIMITS, ROLE_MEANINGS, effective
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
@@ -98,7 +99,7 @@ def grant(row: ObjectPermission) -> Json:
 
 def decision(answer: Decision) -> Json:
     """An access decision, with its reason as text."""
-    return {"allowed": answer.allowed, "why": answer.reason.code, "words": answer.reason.words()}
+    return {"allowed": answer.allowed, "code": answer.reason.code, "reason": reason_text(answer.reason)}
 
 
 def dancer(row: Dancer) -> Json:

@@ -11,12 +11,12 @@ from django.utils import timezone
 from control_plane.access import access, model_access, roles
 from control_plane.access.decision import Decision
 from control_plane.access.models import Effect, ObjectPermission
+from control_plane.access.reason_text import reason_text
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.common.names import name_key
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
-from control_plane.portal.access.wording import because
 from control_plane.recordings.permissions import ANNOTATE, EXPORT, REPLAY, SHARE, VIEW_CLASS, VIEW_LIVE
 from control_plane.tenancy.models import Membership
 
@@ -149,6 +149,6 @@ def _answer(
         email=user.email,
         role_text=Role(reason.role).label if reason.role else "Platform operator",
         allowed=decision.allowed,
-        because=because(reason, zone=zone, by=by),
+        because=reason_text(reason, zone=zone, by=by),
         note=reason.note if reason.code is access.ReasonCode.GRANT else "",
     )

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from control_plane.access import roles
+from control_plane.access.reason_text import PLURALS
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.portal.access.wording import (
     BEYOND,
     KEPT_BY_ADMINS,
     KEPT_BY_ALL,
-    PLURALS,
     doing,
 )
 

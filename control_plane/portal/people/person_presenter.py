@@ -9,12 +9,12 @@ from django.utils import timezone
 from control_plane.access import access
 from control_plane.access.decision import Reason, ReasonCode
 from control_plane.access.models import ObjectPermission
+from control_plane.access.reason_text import reason_text
 from control_plane.access.roles import GROUPS
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
 from control_plane.people.models import Guardianship
 from control_plane.portal.access.presenter import GrantLine, grant_lines
-from control_plane.portal.access.wording import because
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.selectors import visible_classes
 from control_plane.tenancy.models import Room, Studio
@@ -75,7 +75,9 @@ def _besides_role(reason: Reason, zone: tzinfo) -> str:
     """Returns the reason where it is not the role alone, which the page states once."""
     if reason.code is ReasonCode.NOT_OWN:
         return OWN_ONLY
-    return "" if reason.code in {ReasonCode.ROLE, ReasonCode.NO_PERMISSION} else because(reason, zone=zone)
+    return (
+        "" if reason.code in {ReasonCode.ROLE, ReasonCode.NO_PERMISSION} else reason_text(reason, zone=zone)
+    )
 
 
 def _things(ids: set[str], studio: Studio) -> dict[str, str]:

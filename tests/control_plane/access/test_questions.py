@@ -1,6 +1,6 @@
 """Questions about permissions: their cost, their answers, and those that are refused."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.db import connection
@@ -11,7 +11,9 @@ from control_plane.access import access, services
 from control_plane.access.access import ReasonCode
 from control_plane.access.model_access import UnlistedModel
 from control_plane.access.permissions import MAINTAIN
+from control_plane.access.reason_text import reason_text
 from control_plane.access.roles import DEFAULTS
+from control_plane.common.dates import format_moment
 from control_plane.common.errors import NotFound
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
@@ -68,8 +70,8 @@ def test_what_somebody_can_is_told_for_each_action_of_people(cast: Cast) -> None
     with studio_scope(cast.studio.id):
         told = dict(access.what_can(cast.vera, cast.studio.id))
     assert {action for action, decision in told.items() if decision} == DEFAULTS[Role.VIEWER]
-    assert str(told[REPLAY].reason) == "The role Viewer includes replay."
-    assert "does not include it" in str(told[RECORD].reason)
+    assert reason_text(told[REPLAY].reason) == "Viewers may watch it."
+    assert reason_text(told[RECORD].reason) == f"Viewers may not {RECORD.phrase_on_one}."
     assert UPLOAD not in told
 
 
@@ -79,7 +81,9 @@ def test_a_reason_says_until_when_and_by_whom(cast: Cast, room: Room) -> None:
     with studio_scope(cast.studio.id):
         reason = access.decide(cast.vera.actor, REPLAY, room).reason
     assert reason.by == cast.alice.id
-    assert reason.words(by_name="Alice") == f"Denied replay on the room until {end:%d %B %Y, %H:%M} by Alice."
+    assert (
+        reason_text(reason, by="Alice") == f"Denied for the room until {format_moment(end, UTC)}, by Alice."
+    )
 
 
 def test_a_table_that_nobody_listed_is_never_shown(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Reasons of decisions as sentences, for programs (`Reason.words`) and for pages (`portal.access.wording`)."""
+"""Reasons of decisions as sentences."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from control_plane.access.decision import Decision, Reason, ReasonCode
+from control_plane.access.reason_text import reason_text
 from control_plane.common.roles import Role
-from control_plane.portal.access.wording import because
 from control_plane.recordings.permissions import REPLAY
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -19,51 +19,31 @@ DENIAL = replace(GRANT, code=ReasonCode.DENIED, object_label="tenancy.Room", not
 
 
 @pytest.mark.parametrize(
-    ("reason", "for_programs", "for_people"),
+    ("reason", "text"),
     [
-        (ROLE, "The role Viewer includes replay.", "Viewers may watch it."),
-        (
-            GRANT,
-            "Granted replay on this class until 01 December 2026, 17:05 by Alice.",
-            "Granted for this class until 1 December 2026, 17:05, by Alice.",
-        ),
-        (DENIAL, "Denied replay on the room by Alice.", "Denied for the room, by Alice."),
+        (ROLE, "Viewers may watch it."),
+        (GRANT, "Granted for this class until 1 December 2026, 17:05, by Alice."),
+        (DENIAL, "Denied for the room, by Alice."),
         (
             replace(ROLE, code=ReasonCode.BREAK_GLASS, role=None, until=UNTIL),
-            "Break-glass access to replay until 01 December 2026, 17:05.",
             "Break-glass access until 1 December 2026, 17:05.",
         ),
-        (replace(ROLE, code=ReasonCode.MACHINE), "A part of the system itself.", "Part of the system."),
-        (
-            replace(ROLE, code=ReasonCode.NOT_A_MEMBER, role=None),
-            "Not a member of this studio.",
-            "Not a member of the studio.",
-        ),
-        (
-            replace(ROLE, code=ReasonCode.NO_PERMISSION),
-            "Nothing grants replay; the role Viewer does not include it.",
-            "Viewers may not watch it.",
-        ),
-        (
-            replace(ROLE, code=ReasonCode.NO_PERMISSION, role=None),
-            "The break-glass access does not include replay.",
-            "No access.",
-        ),
+        (replace(ROLE, code=ReasonCode.MACHINE), "Part of the system."),
+        (replace(ROLE, code=ReasonCode.NOT_A_MEMBER, role=None), "Not a member of the studio."),
+        (replace(ROLE, code=ReasonCode.NO_PERMISSION), "Viewers may not watch it."),
+        (replace(ROLE, code=ReasonCode.NO_PERMISSION, role=None), "No access."),
+        (replace(ROLE, code=ReasonCode.OUT_OF_SCOPE), "The API key does not include this permission."),
     ],
 )
-def test_a_reason_is_a_sentence_for_programs_and_for_people(
-    reason: Reason, for_programs: str, for_people: str
-) -> None:
-    assert reason.words(zone=BERLIN, by_name="Alice") == for_programs
-    assert because(reason, zone=BERLIN, by="Alice") == for_people
+def test_a_reason_is_a_sentence(reason: Reason, text: str) -> None:
+    assert reason_text(reason, zone=BERLIN, by="Alice") == text
 
 
 @pytest.mark.parametrize("code", ReasonCode)
-def test_every_reason_has_a_sentence_of_its_own(code: ReasonCode) -> None:
-    reason = replace(ROLE, code=code, role=Role.GUARDIAN)
-    for text in (str(reason), because(reason, zone=UTC)):
-        assert text[0].isupper()
-        assert text.endswith(".")
+def test_every_reason_has_a_sentence(code: ReasonCode) -> None:
+    text = reason_text(replace(ROLE, code=code, role=Role.GUARDIAN), zone=UTC)
+    assert text[0].isupper()
+    assert text.endswith(".")
 
 
 def test_a_decision_counts_as_its_answer() -> None:

@@ -11,13 +11,13 @@ from django.utils import timezone
 from control_plane.access import access, services, sources
 from control_plane.access.access import ReasonCode
 from control_plane.access.models import BreakGlass
+from control_plane.access.reason_text import reason_text
 from control_plane.access.sources import FactEffect, FactSource
 from control_plane.common.errors import Forbidden
 from control_plane.common.scoping import studio_scope
 from control_plane.identity.signin_rules import PolicySource
 from control_plane.people.models import Dancer
 from control_plane.people.ownership import OWN_DANCERS
-from control_plane.portal.access.wording import because
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import EXPORT, MANAGE_CLASS, REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Room
@@ -64,7 +64,7 @@ def test_a_source_that_grants_changes_every_answer_alike_and_names_its_reason(ca
         assert (decision.allowed, decision.reason.code) == (True, "share_ticket")
         assert list(access.visible(cast.pat.actor, ClassSession)) == [shared]
         assert list(access.visible(cast.pat.actor, ClassSession, to=REPLAY)) == [shared]
-        assert (str(decision.reason), because(decision.reason, zone=UTC)) == ("Holds a ticket.",) * 2
+        assert reason_text(decision.reason, zone=UTC) == "Holds a ticket."
         everybody = dict(access.who_can(REPLAY, shared))
         assert everybody[cast.pat].reason == decision.reason
         assert everybody[cast.vera].reason.code == ReasonCode.ROLE, (

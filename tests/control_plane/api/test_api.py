@@ -81,7 +81,7 @@ def test_a_program_lists_and_changes_people(cast: Cast, ask: Ask) -> None:
     assert ask("PATCH", member, {"role": "viewer"}).body["role"] == "viewer"
     can = {item["action"]: item for item in ask("GET", member).body["can"]}
     assert not can["record"]["allowed"]
-    assert "Viewer" in can["record"]["words"]
+    assert "Viewer" in can["record"]["reason"]
     assert ask("DELETE", member).status_code == 204
     assert ask("GET", member).status_code == 404
     (entry,) = acts(cast, MEMBER_REMOVED)
@@ -125,7 +125,8 @@ def test_rights_are_given_explained_and_taken_back(cast: Cast, ask: Ask) -> None
     who = ask("GET", f"who-can/?thing=room&thing_id={room.id}&action=record").body["items"]
     vera = next(item for item in who if item["user_id"] == str(cast.vera.id))
     assert vera["allowed"]
-    assert vera["why"] == "grant"
+    assert vera["code"] == "grant"
+    assert vera["reason"].startswith("Granted for the room until ")
     assert ask("DELETE", f"rights/{given.body['id']}/").status_code == 204
     assert ask("GET", f"rights/?user_id={cast.vera.id}").body["count"] == 0
     stranger = ask("POST", "rights/", {"user_id": str(cast.sam.id), "action": "record", "thing": "studio"})

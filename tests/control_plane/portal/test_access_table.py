@@ -2,6 +2,7 @@
 
 import pytest
 
+from control_plane.access.reason_text import PLURALS
 from control_plane.access.roles import DEFAULTS, FLOOR, GROUPS, LIMITS, MACHINE_PERMISSIONS
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
@@ -13,7 +14,6 @@ from control_plane.portal.access.role_table import (
     objections,
     ticked,
 )
-from control_plane.portal.access.wording import PLURALS
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS, VIEW_LIVE
 
 COUNTS = {"classes": 14, "rooms": 1, "dancers": 0}
