@@ -2,7 +2,9 @@
 
 from datetime import UTC, tzinfo
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from control_plane.access.decision import Reason, ReasonCode
 from control_plane.access.sources import by_code
@@ -18,6 +20,17 @@ PLURALS: dict[Role, str] = {
     Role.GUARDIAN: "Guardians",
     Role.PARTNER: "Partners",
 }
+
+
+_SENTENCES: dict[str, Promise | str] = {
+    ReasonCode.NOT_OWN: gettext_lazy(
+        "Guardian of no confirmed dancer of this class, or a protected dancer of another family took part."
+    ),
+    ReasonCode.MACHINE: gettext_lazy("Part of the system."),
+    ReasonCode.NOT_A_MEMBER: gettext_lazy("Not a member of the studio."),
+    ReasonCode.OUT_OF_SCOPE: gettext_lazy("The API key does not include this permission."),
+}
+"""Of the reasons that need no details."""
 
 
 def reason_text(reason: Reason, *, zone: tzinfo = UTC, by: str = "") -> str:
@@ -37,17 +50,8 @@ def reason_text(reason: Reason, *, zone: tzinfo = UTC, by: str = "") -> str:
             return _("Break-glass access%(until)s.") % {"until": until}
         case ReasonCode.DENIED:
             return _("Denied for %(on)s%(until)s%(given)s.") % {"on": on, "until": until, "given": given}
-        case ReasonCode.NOT_OWN:
-            return _(
-                "Guardian of no confirmed dancer of this class, or a protected dancer of another "
-                "family took part."
-            )
-        case ReasonCode.MACHINE:
-            return _("Part of the system.")
-        case ReasonCode.NOT_A_MEMBER:
-            return _("Not a member of the studio.")
-        case ReasonCode.OUT_OF_SCOPE:
-            return _("The API key does not include this permission.")
+    if (text := _SENTENCES.get(reason.code)) is not None:
+        return str(text)
     if (source := by_code(reason.code)) is not None:
         return str(source.text)
     return _by_role(reason)
