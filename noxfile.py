@@ -451,9 +451,14 @@ def messages(session: nox.Session) -> None:
     if shutil.which("xgettext") is None:
         stop("there is no xgettext; on Debian and Ubuntu: apt install gettext")
     common = ("makemessages", "--locale", "en", "--no-obsolete", "--add-location", "file", "-i", "static/*")
-    for templates in sorted((HERE / "control_plane").glob("*/templates")):
-        (templates.parent / "locale").mkdir(exist_ok=True)
-        with session.chdir(templates.parent):
+    for app in sorted(path.parent for path in (HERE / "control_plane").glob("*/apps.py")):
+        texts = (app / "templates").is_dir() or any(
+            "gettext" in path.read_text() for path in app.rglob("*.py")
+        )
+        if not texts:
+            continue
+        (app / "locale").mkdir(exist_ok=True)
+        with session.chdir(app):
             run_in(session, "dev", "django-admin", *common, "-i", "web/*")
     with session.chdir(WEB.parent):
         ignored = [

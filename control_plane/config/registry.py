@@ -17,6 +17,7 @@ APPS = (
     "api",
     "console",
     "portal",
+    "data_requests",
     "compliance",
     "ingest",
     "integrity",

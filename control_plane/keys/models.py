@@ -46,10 +46,14 @@ class TombstoneKind(models.TextChoices):
     CLASS = "class", "A class"
     GENERATION = "generation", "A retired generation of the studio's keys"
     STUDIO = "studio", "The whole studio"
+    DANCER = "dancer", "A dancer"
 
 
 class KeyTombstone(StudioOwned):
     """A key that was destroyed, and the progress of the clean-up. A worker claims the row by locking it.
+
+    A dancer has no key. Their tombstone marks the id as destroyed in the key share store, which no backup contains: after
+    a restore, it says that the dancer was erased.
 
     One transaction writes the row and empties the wrapped key. Then the key share is destroyed (`share_destroyed_at`),
     then the data that the key opened is removed (`removed_at`; null: not yet). `object_id` is not a foreign key, because

@@ -15,6 +15,7 @@ AREAS = (
     "api_keys",
     "agents",
     "dancers",
+    "data_requests",
     "audit",
 )
 TEMPLATE_DIRS = [Path(__file__).parent / area / "templates" for area in AREAS]

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_noop
 from control_plane.access.permissions import MANAGE_POLICY, USE_API
 from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.navigation import NavigationEntry
+from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.storage.permissions import MANAGE_STORAGE
@@ -49,6 +50,13 @@ DANCERS = NavigationEntry(
     url_name="portal:dancers",
     order=30,
     permission=VIEW_DANCERS,
+)
+DATA_REQUESTS = NavigationEntry(
+    "settings.data_requests",
+    label=gettext_noop("Requests about data"),
+    url_name="portal:data_requests",
+    order=35,
+    permission=ANSWER_DATA_REQUESTS,
 )
 SIGN_IN = NavigationEntry(
     "settings.sign_in",

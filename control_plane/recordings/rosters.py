@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from control_plane.access import access
 from control_plane.audit.services import record_for
@@ -12,6 +13,7 @@ from control_plane.common.errors import BadRequest, Conflict
 from control_plane.common.names import name_key
 from control_plane.common.scoping import studio_scope
 from control_plane.people.dancer_list import InvalidDancerList, LineError, NewDancer
+from control_plane.people.events import DataSection, PersonalData
 from control_plane.people.models import Dancer
 from control_plane.people.permissions import MANAGE_DANCERS
 from control_plane.recordings.audit_events import ROSTER_CHANGED, ROSTER_CONFIRMED
@@ -70,6 +72,34 @@ def save_roster(
             },
         )
     return locked
+
+
+def classes_of_dancer(question: PersonalData) -> list[DataSection]:
+    """Answers which classes show, or may show, a dancer."""
+    rows = (
+        Appearance.objects.filter(dancer_id=question.dancer_id)
+        .select_related("class_session__room")
+        .order_by("class_session__requested_at")
+    )
+    return [
+        DataSection(
+            "classes",
+            _("Classes with the dancer on the roster"),
+            [
+                {
+                    "class": str(row.class_session_id),
+                    "title": row.class_session.title,
+                    "room": row.class_session.room.name,
+                    "started_at": (
+                        row.class_session.started_at or row.class_session.requested_at
+                    ).isoformat(),
+                    "presence_confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
+                    "recording_exists": bool(row.class_session.wrapped_key),
+                }
+                for row in rows
+            ],
+        )
+    ]
 
 
 def dancers_named(listed: Iterable[NewDancer]) -> list[Dancer]:

@@ -7,6 +7,7 @@ from control_plane.access.permissions import MANAGE_POLICY, USE_API
 from control_plane.access.rule import evaluate
 from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.permissions import StudioPermission
+from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.recordings.permissions import VIEW_CLASS
@@ -27,6 +28,7 @@ VIEW_OF = {
     "grant_id": MANAGE_PEOPLE,
     "dancer_id": VIEW_DANCERS,
     "guardianship_id": MANAGE_DANCERS,
+    "data_request_id": ANSWER_DATA_REQUESTS,
     "provider_id": MANAGE_STUDIO,
     "invitation_id": MANAGE_PEOPLE,
     "break_glass_id": VIEW_AUDIT,

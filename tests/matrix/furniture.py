@@ -20,6 +20,7 @@ from control_plane.administration.services.invitations import invite
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.models import Alert
+from control_plane.data_requests.models import DataRequest, RequestKind, RequestState
 from control_plane.fleet import pairing
 from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet import services as fleet
@@ -159,6 +160,17 @@ def _dancers(tenant: Tenant) -> None:
         tenant.ids["guardianship"] = tie.id
         row = ClassSession.objects.get(pk=tenant.ids["class"])
         save_roster(row, [dancer.id], confirm=True, actor=admin)
+        tenant.ids["data_request"] = DataRequest.objects.create(
+            studio=tenant.studio,
+            kind=RequestKind.ERASURE,
+            dancer_id=new_id(),
+            requester=word(tenant.name, "requester"),
+            received_on=timezone.localdate(),
+            due_on=timezone.localdate(),
+            state=RequestState.DONE,
+            closed_at=timezone.now(),
+            receipt={"recordings_destroyed": [], "recordings_kept": [], "audit_events_kept": 0},
+        ).id
 
 
 def _settings(tenant: Tenant) -> None:

@@ -49,6 +49,7 @@ GROUPS = {
     "alerts": {"compliance_anomalythresholds", "compliance_alertacknowledgement"},
     "policy": {"access_rolepermissions"},
     "dancers": {"people_dancer", "people_guardianship"},
+    "data requests": {"data_requests_datarequest"},
     "roster": {"recordings_appearance", "recordings_classsession"},
     "audit": {"audit_entry", "audit_chainhead"},
 }

@@ -16,6 +16,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys import keyring
 from control_plane.keys.audit_events import CLASS_SHREDDED, STUDIO_KEY_DESTROYED, STUDIO_SHREDDED
 from control_plane.keys.configured import key_share_store
+from control_plane.keys.errors import KeyDestroyed, KeyLost
 from control_plane.keys.models import KeyTombstone, TombstoneKind
 
 ACTS: dict[TombstoneKind, tuple[AuditEvent, str]] = {
@@ -28,7 +29,10 @@ ACTS: dict[TombstoneKind, tuple[AuditEvent, str]] = {
 def record_tombstone(
     kind: TombstoneKind, object_id: UUID, *, reason: str, actor: Actor, studio_id: UUID
 ) -> KeyTombstone:
-    """Records that a key is destroyed, and destroys its share after the commit. Called within another service's write."""
+    """Records that a key is destroyed, and destroys its share after the commit. Called within another service's write.
+
+    The caller writes the audit event of a kind that is not in `ACTS`.
+    """
     tombstone: KeyTombstone
     tombstone, made = KeyTombstone.objects.get_or_create(
         kind=kind.value,
@@ -41,10 +45,13 @@ def record_tombstone(
         },
     )
     if made:
-        act, label = ACTS[kind]
-        details = {"reason_given": bool(reason), "tombstone": str(tombstone.id)}
-        acted_on = studio_id if kind is TombstoneKind.STUDIO else object_id
-        record(act, actor=actor, studio_id=studio_id, object_type=label, object_id=acted_on, details=details)
+        if kind in ACTS:
+            act, label = ACTS[kind]
+            details = {"reason_given": bool(reason), "tombstone": str(tombstone.id)}
+            acted_on = studio_id if kind is TombstoneKind.STUDIO else object_id
+            record(
+                act, actor=actor, studio_id=studio_id, object_type=label, object_id=acted_on, details=details
+            )
         transaction.on_commit(lambda: _settle(studio_id), robust=True)
     return tombstone
 
@@ -68,6 +75,21 @@ def destroy_recorded_shares(*, again: bool = False) -> int:
         )
         keyring.key_cache.forget()
     return len(open_)
+
+
+def is_marked_destroyed(object_id: UUID) -> bool:
+    """Returns whether the key share store remembers that this object was destroyed, whatever the database says.
+
+    Raises:
+        KeysUnavailable: the share store cannot be read.
+    """
+    try:
+        key_share_store().get(object_id)
+    except KeyDestroyed:
+        return True
+    except KeyLost:
+        return False
+    return False
 
 
 def _settle(studio_id: UUID) -> None:
