@@ -184,6 +184,21 @@ class HasRole:
 
 
 @dataclass(frozen=True, slots=True)
+class NotSpared:
+    """The person belongs to the studio, and in none of `roles` as a member."""
+
+    roles: frozenset[Role]
+
+    def holds(self, facts: AccessFacts, fact: HoldsFact) -> Evidence:
+        """Returns whether there is another role, or break-glass access alone."""
+        return bool(Belongs().holds(facts, fact)) and facts.role not in self.roles
+
+    def condition(self, rows: Rows) -> Q:
+        """Returns the same for rows."""
+        return Belongs().condition(rows) & ~Q(Exists(_with_role(rows.memberships, self.roles)))
+
+
+@dataclass(frozen=True, slots=True)
 class RoleIncludes:
     """The person's role is one of `roles` and includes the permission, as the studio configured it."""
 
@@ -302,7 +317,7 @@ def _lines(action: StudioPermission, registered: tuple[FactSource, ...]) -> tupl
 
     def each(effect: FactEffect, allows: bool, first: Predicate) -> list[Line]:
         return [
-            Line(allows, source.code, (first, Fact(source)))
+            Line(allows, source.code, (NotSpared(source.spared) if source.spared else first, Fact(source)))
             for source in registered
             if source.effect is effect and source.bears_on(action)
         ]

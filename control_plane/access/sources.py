@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.functional import Promise
 
 from control_plane.common.permissions import StudioPermission
+from control_plane.common.roles import Role
 
 
 class Facts(Protocol):
@@ -45,7 +46,7 @@ class FactEffect(StrEnum):
     GRANT = "grant"
     """Allows a member, within the maximum of their role, as a grant on the object would."""
     VETO = "veto"
-    """Refuses every person, members of any role and break-glass access alike."""
+    """Refuses every person, break-glass access included, but for members in the roles that the source spares."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,7 @@ class FactSource:
         code: the reason code of decisions that the fact makes.
         actions: the permissions that the fact bears on; None: all. No other question reads it.
         text: the reason as a sentence, translatable. A refused person may read it.
+        spared: for a veto, the roles whose members it does not bear on; such a decision reads no fact.
     """
 
     code: str
@@ -63,6 +65,7 @@ class FactSource:
     facts: Facts
     text: str | Promise
     actions: frozenset[StudioPermission] | None = None
+    spared: frozenset[Role] = frozenset()
 
     def bears_on(self, action: StudioPermission) -> bool:
         """Whether the fact has an effect on decisions about `action`."""

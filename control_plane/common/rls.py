@@ -91,13 +91,18 @@ class ForceRowSecurity(Operation):
 
 
 class AppendOnly(Operation):
-    """Makes a table append-only: UPDATE, DELETE and TRUNCATE fail, for its owner too."""
+    """Makes a table append-only: UPDATE, DELETE and TRUNCATE fail, for its owner too.
+
+    Args:
+        erased_with: a column; rows can be deleted while the setting `threedance.erasing` has its value. Empty: never.
+    """
 
     reversible = True
     reduces_to_sql = True
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model_name: str, *, erased_with: str = "") -> None:
         self.model_name = model_name
+        self.erased_with = erased_with
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Changes no model state."""
@@ -108,7 +113,8 @@ class AppendOnly(Operation):
         """Revokes the privileges and adds the triggers."""
         table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
         role = schema_editor.quote_name(application_role())
-        _run(schema_editor, f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
+        deletes = "" if self.erased_with else " DELETE,"
+        _run(schema_editor, f"REVOKE UPDATE,{deletes} TRUNCATE ON {table} FROM {role}")
         _run(
             schema_editor,
             "CREATE OR REPLACE FUNCTION threedance_append_only() RETURNS trigger LANGUAGE plpgsql AS $$"
@@ -116,9 +122,16 @@ class AppendOnly(Operation):
         )
         _run(
             schema_editor,
-            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
+            f"CREATE TRIGGER append_only BEFORE UPDATE{'' if self.erased_with else ' OR DELETE'} ON {table}"
             " FOR EACH ROW EXECUTE FUNCTION threedance_append_only()",
         )
+        if self.erased_with:
+            _run(
+                schema_editor,
+                f"CREATE TRIGGER erased_only BEFORE DELETE ON {table} FOR EACH ROW"
+                f" WHEN (OLD.{self.erased_with} IS DISTINCT FROM {setting('erasing')})"
+                " EXECUTE FUNCTION threedance_append_only()",
+            )
         _run(
             schema_editor,
             f"CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {table}"
@@ -132,12 +145,54 @@ class AppendOnly(Operation):
         table = schema_editor.quote_name(_table(app_label, self.model_name, from_state))
         role = schema_editor.quote_name(application_role())
         _run(schema_editor, f"DROP TRIGGER append_only ON {table}")
+        _run(schema_editor, f"DROP TRIGGER IF EXISTS erased_only ON {table}")
         _run(schema_editor, f"DROP TRIGGER append_only_truncate ON {table}")
         _run(schema_editor, f"GRANT UPDATE, DELETE ON {table} TO {role}")
 
     def describe(self) -> str:
         """Returns what it does, for `migrate --plan`."""
         return f"Make {self.model_name} append-only"
+
+
+class FrozenOnce(Operation):
+    """Refuses changes and deletion of a row once `column` is set, for the table's owner too."""
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str, *, column: str) -> None:
+        self.model_name = model_name
+        self.column = column
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Changes no model state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Adds the trigger."""
+        table = schema_editor.quote_name(_table(app_label, self.model_name, to_state))
+        _run(
+            schema_editor,
+            "CREATE OR REPLACE FUNCTION threedance_frozen() RETURNS trigger LANGUAGE plpgsql AS $$"
+            " BEGIN RAISE EXCEPTION 'this row of % is frozen', TG_TABLE_NAME USING ERRCODE = '42501'; END $$",
+        )
+        _run(
+            schema_editor,
+            f"CREATE TRIGGER frozen BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW"
+            f" WHEN (OLD.{self.column} IS NOT NULL) EXECUTE FUNCTION threedance_frozen()",
+        )
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        """Drops the trigger."""
+        table = schema_editor.quote_name(_table(app_label, self.model_name, from_state))
+        _run(schema_editor, f"DROP TRIGGER frozen ON {table}")
+
+    def describe(self) -> str:
+        """Returns what it does, for `migrate --plan`."""
+        return f"Freeze rows of {self.model_name} once {self.column} is set"
 
 
 class GrantToApplication(Operation):

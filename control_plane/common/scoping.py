@@ -32,6 +32,7 @@ CAPABILITIES = (
     "provider_id",
     "provider_domain",
     "invitation_hash",
+    "consent_hash",
     "api_key_hash",
     "account_memberships",
 )

@@ -40,3 +40,18 @@ GUARDIANSHIP_ENDED = AuditEvent(
     "A person is no longer a guardian of a dancer.",
     category=Category.PEOPLE,
 )
+CONSENT_GIVEN = AuditEvent(
+    "consent.given",
+    "Consent was given for a dancer.",
+    category=Category.PEOPLE,
+)
+CONSENT_REFUSED = AuditEvent(
+    "consent.refused",
+    "Consent was refused for a dancer.",
+    category=Category.PEOPLE,
+)
+CONSENT_WITHDRAWN = AuditEvent(
+    "consent.withdrawn",
+    "Consent was withdrawn for a dancer.",
+    category=Category.PEOPLE,
+)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from control_plane.common.names import clean_name, name_key
 
@@ -25,13 +26,19 @@ _SEPARATOR = re.compile(r"sep=(.)(\r\n|\r|\n)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class NewDancer:
-    """A dancer to be added. `birth_year` None: unknown. `line`: the line in the file, 0 without a file."""
+    """A dancer to be added. `birth_year` and `birth_date` None: unknown. `line`: the line in the file, 0 without one."""
 
     name: str
     birth_year: int | None = None
     protected: bool = False
     note: str = ""
     line: int = 0
+    birth_date: date | None = None
+
+    @property
+    def year(self) -> int | None:
+        """The year of birth: that of the date, if it is known."""
+        return self.birth_date.year if self.birth_date else self.birth_year
 
 
 @dataclass(frozen=True, slots=True)

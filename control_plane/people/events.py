@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from control_plane.common.events import Event, Question
+from control_plane.people.consent_models import ConsentPurpose
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,11 @@ class PersonalData(Question[list[DataSection]]):
     """Asks every app which data it holds about this dancer, in its own tables. In scope."""
 
     dancer_id: UUID
+
+
+@dataclass(frozen=True)
+class ConsentChanged(Event):
+    """A dancer's consent to a purpose was given, refused or withdrawn. In scope, in the transaction of the answer."""
+
+    dancer_id: UUID
+    purpose: ConsentPurpose

@@ -29,3 +29,14 @@ MANAGE_DANCERS = StudioPermission(
     personal_data=True,
     doing="manage {dancers} and rosters",
 )
+MANAGE_CONSENTS = StudioPermission(
+    "manage_consents",
+    label="Manage consents",
+    meaning="Ask families for consent, enter answers from paper, and write the notices.",
+    order=165,
+    group=DANCERS,
+    available_to=frozenset({Role.INSTRUCTOR}),
+    needs=frozenset({VIEW_DANCERS}),
+    personal_data=True,
+    doing="manage the consents of {dancers}",
+)

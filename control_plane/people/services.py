@@ -28,7 +28,7 @@ from control_plane.tenancy.locking import lock_studio
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import members
 
-DANCER_FIELDS = frozenset({"name", "birth_year", "protected", "note"})
+DANCER_FIELDS = frozenset({"name", "birth_date", "birth_year", "protected", "note"})
 
 
 def add_dancer(studio: Studio, dancer: NewDancer, *, actor: Actor) -> Dancer:
@@ -62,7 +62,7 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
         added: list[Dancer] = []
         there = 0
         for dancer in wanted:
-            key = (name_key(dancer.name), dancer.birth_year)
+            key = (name_key(dancer.name), dancer.year)
             if key in known:
                 there += 1
                 continue
@@ -72,7 +72,7 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
 
 
 def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
-    """Changes fields of a dancer.
+    """Changes fields of a dancer. A date of birth sets the year of birth too.
 
     Raises:
         BadRequest: an unknown field, or a value that breaks a rule.
@@ -83,6 +83,7 @@ def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
         raise BadRequest(f"{', '.join(sorted(unknown))} cannot be changed")
     with studio_scope(dancer.studio_id):
         access.require(actor, MANAGE_DANCERS, dancer)
+        values = _with_year(dancer, values)
         changed = sorted(name for name, value in values.items() if getattr(dancer, name) != value)
         if not changed:
             return dancer
@@ -185,7 +186,8 @@ def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
     row = Dancer(
         studio=studio,
         name=clean_name(dancer.name),
-        birth_year=dancer.birth_year,
+        birth_date=dancer.birth_date,
+        birth_year=dancer.year,
         protected=dancer.protected,
         note=dancer.note.strip(),
     )
@@ -195,7 +197,19 @@ def _add(studio: Studio, dancer: NewDancer, actor: Actor) -> Dancer:
     return row
 
 
+def _with_year(dancer: Dancer, values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values with the year of birth that follows from the date of birth, where there is one."""
+    born = values.get("birth_date", dancer.birth_date)
+    if born is None:
+        return values
+    if "birth_date" not in values and values.get("birth_year", born.year) != born.year:
+        raise BadRequest("birth_year: change the date of birth instead.")
+    return values | {"birth_year": born.year}
+
+
 def _check(dancer: Dancer) -> None:
     check(dancer)
+    if dancer.birth_date and dancer.birth_date > timezone.localdate():
+        raise BadRequest(f"birth_date: {dancer.birth_date} is in the future.")
     if dancer.birth_year and dancer.birth_year > timezone.localdate().year:
         raise BadRequest(f"birth_year: {dancer.birth_year} is in the future.")

@@ -6,7 +6,10 @@ from django.db import models
 
 from control_plane.common.models import STUDIO_ONLY, AccessPath, StudioOwned
 from control_plane.common.states import Stateful, Transitions
-from control_plane.recordings import damage_models  # noqa: F401  # Django finds the tables of an app here
+from control_plane.recordings import (  # noqa: F401  # Django finds the tables of an app here
+    class_type_models,
+    damage_models,
+)
 from control_plane.recordings.fragments import FragmentRow, decode_fragments
 from control_plane.recordings.gap_reasons import LABELS, InferredReason
 from shared.protocol.config import Position
@@ -38,7 +41,7 @@ class ClassSession(StudioOwned, Stateful):
     `stop_requested_at` when Stop was pressed, `finished_at` when it reached one of `ENDED`. `wrapped_key` is the class key
     as wrapped by `keys.vault`; empty: destroyed, and with it the footage. `roster_confirmed_at` null: nobody has confirmed
     the roster. `fragment_count` and `footage_bytes` count committed footage (`footage_limits`); for classes older than the
-    limits, only later commits.
+    limits, only later commits. `class_type` null: the class is on no timetable.
     """
 
     view_permission = "view_class"
@@ -56,6 +59,13 @@ class ClassSession(StudioOwned, Stateful):
     )
 
     room = models.ForeignKey("tenancy.Room", on_delete=models.PROTECT, related_name="+", editable=False)
+    class_type = models.ForeignKey(
+        class_type_models.ClassType,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="classes",
+        editable=False,
+    )
     title = models.CharField(max_length=120)
     state = models.CharField(
         max_length=16, choices=ClassState.choices, default=ClassState.REQUESTED, editable=False

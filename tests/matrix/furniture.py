@@ -33,9 +33,12 @@ from control_plane.integrity.damage import DamageFinding, record_damage
 from control_plane.integrity.models import IntegrityScan, ScanDepth
 from control_plane.keys import vault
 from control_plane.people import services as people_services
+from control_plane.people.consent_models import ConsentAnswer, ConsentNotice, ConsentPurpose, ConsentRequest
+from control_plane.people.consent_services import answer_for
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
 from control_plane.recordings import services as recordings
+from control_plane.recordings.class_type_models import ClassType, Enrolment
 from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
@@ -171,6 +174,36 @@ def _dancers(tenant: Tenant) -> None:
             closed_at=timezone.now(),
             receipt={"recordings_destroyed": [], "recordings_kept": [], "audit_events_kept": 0},
         ).id
+        _consents(tenant, dancer)
+
+
+def _consents(tenant: Tenant, dancer: Dancer) -> None:
+    """Leaves a notice, an open request, an answer and an enrolment."""
+    now, guardian = timezone.now(), tenant.people["guardian"]
+    notice = ConsentNotice.objects.create(
+        studio=tenant.studio,
+        language="en",
+        purposes=sorted(ConsentPurpose),
+        title=word(tenant.name, "notice"),
+        text=word(tenant.name, "text"),
+        version=1,
+        published_at=now,
+    )
+    tenant.ids["notice"] = notice.id
+    request = ConsentRequest.objects.create(
+        studio=tenant.studio,
+        dancer=dancer,
+        notice=notice,
+        user=guardian,
+        purposes=sorted(ConsentPurpose),
+        token_sha256=secrets.token_bytes(32),
+        expires_at=now + timedelta(days=7),
+    )
+    tenant.ids["consent_request"] = request.id
+    answer_for(dancer, {ConsentPurpose.POSE: ConsentAnswer.GRANTED}, user=guardian, notice=notice)
+    kind = ClassType.objects.create(studio=tenant.studio, name=word(tenant.name, "classtype"))
+    tenant.ids["class_type"] = kind.id
+    Enrolment.objects.create(studio=tenant.studio, class_type=kind, dancer=dancer, starts_at=now)
 
 
 def _settings(tenant: Tenant) -> None:

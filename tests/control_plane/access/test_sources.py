@@ -18,6 +18,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.identity.signin_rules import PolicySource
 from control_plane.people.models import Dancer
 from control_plane.people.ownership import OWN_DANCERS
+from control_plane.recordings.consent_facts import LIVE_NOT_ALLOWED, REPLAY_REFUSED
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import EXPORT, MANAGE_CLASS, REPLAY, VIEW_CLASS
 from control_plane.tenancy.models import Room
@@ -33,8 +34,8 @@ from tests.control_plane.access.grants import (
 from tests.control_plane.conftest import Cast
 
 
-def test_people_and_identity_hand_in_what_they_know() -> None:
-    assert sources.registered() == (OWN_DANCERS,)
+def test_the_apps_above_hand_in_what_they_know() -> None:
+    assert sources.registered() == (REPLAY_REFUSED, LIVE_NOT_ALLOWED, OWN_DANCERS)
     assert isinstance(sources.signin_policy, PolicySource)
 
 

@@ -20,10 +20,18 @@ from control_plane.accounts.models import User
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.people.consent_models import (
+    ConsentAnswer,
+    ConsentMethod,
+    ConsentPurpose,
+    ConsentRecord,
+    Signer,
+)
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.people.permissions import VIEW_DANCERS
+from control_plane.recordings.class_type_models import ClassType, Enrolment
 from control_plane.recordings.models import Appearance, ClassSession, ClassState, Track
-from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
+from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS, VIEW_LIVE
 from control_plane.tenancy.models import Membership, Room, Studio
 from shared.protocol.ids import new_id
 from tests.control_plane.access.grants import share_tickets, withdrawn_consents
@@ -61,6 +69,20 @@ world = st.fixed_dictionaries(
         "appearances": st.sets(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=6),
         "guardianships": st.dictionaries(st.integers(0, 2), st.sampled_from([None, None, -1]), max_size=3),
         "protected": st.sets(st.integers(0, 2), max_size=1),
+        "adults": st.sets(st.integers(0, 2), max_size=1),
+        "consents": st.lists(
+            st.tuples(
+                st.integers(0, 2),
+                st.sampled_from([ConsentPurpose.REPLAY, ConsentPurpose.LIVE, ConsentPurpose.LIVE]),
+                st.sampled_from([*ConsentAnswer, ConsentAnswer.GRANTED]),
+                st.sampled_from([Signer.GUARDIAN, Signer.GUARDIAN, Signer.SELF]),
+            ),
+            max_size=6,
+        ),
+        "enrolments": st.sets(
+            st.tuples(st.integers(0, 2), st.sampled_from([-2, -1, 1]), st.sampled_from([None, 0, 1])),
+            max_size=2,
+        ),
         "operator": st.booleans(),
         "tickets": st.sets(st.integers(0, 2), max_size=2),
         "withdrawn": st.sets(st.integers(0, 2), max_size=1),
@@ -83,6 +105,9 @@ BEYOND_THE_ROLE: dict[str, Any] = {
     "appearances": set(),
     "guardianships": {},
     "protected": set(),
+    "adults": set(),
+    "consents": [],
+    "enrolments": set(),
     "operator": False,
     "tickets": set(),
     "withdrawn": set(),
@@ -121,8 +146,12 @@ def test_a_row_is_visible_exactly_where_one_can_see_it(cast: Cast, facts: dict[s
         whole = access.permissions(actor, cast.studio.id)
         for action in facts["asked"]:
             assert access.can(actor, action, cast.studio) is (action in whole)
+        for room in Room.objects.all():
+            mine = access.decide(actor, VIEW_LIVE, room)
+            assert access.visible(actor, Room, to=VIEW_LIVE).filter(pk=room.pk).exists() is bool(mine)
+            event(f"live in a room: {mine.reason.code}")
         for row in ClassSession.objects.all():
-            for action in (REPLAY, EXPORT):
+            for action in (REPLAY, EXPORT, VIEW_LIVE):
                 told = {user.pk: decision for user, decision in access.who_can(action, row)}
                 mine = access.decide(actor, action, row)
                 assert access.visible(actor, ClassSession, to=action).filter(pk=row.pk).exists() is bool(mine)
@@ -140,12 +169,14 @@ def make(cast: Cast, facts: dict[str, Any]) -> list[sources.FactSource]:
         return None if minutes is None else now + timedelta(minutes=minutes)
 
     rooms = [Room.objects.create(studio=studio, name=f"Room {n}") for n in range(2)]
+    weekly = ClassType.objects.create(studio=studio, name="Ballet")
     classes = [
         ClassSession.objects.create(
             studio=studio,
             room=rooms[n % 2],
             title=f"Class {n}",
-            state=ClassState.COMPLETE,
+            class_type=weekly if n < 2 else None,
+            state=ClassState.RECORDING if n == 1 else ClassState.COMPLETE,
             requested_at=now,
             wrapped_key=b"x",
         )
@@ -156,7 +187,12 @@ def make(cast: Cast, facts: dict[str, Any]) -> list[sources.FactSource]:
             studio=studio, class_session=row, camera_id=new_id(), name="left", position="left"
         )
     dancers = [
-        Dancer.objects.create(studio=studio, name=f"D{n}", protected=n in facts["protected"])
+        Dancer.objects.create(
+            studio=studio,
+            name=f"D{n}",
+            protected=n in facts["protected"],
+            birth_year=1990 if n in facts["adults"] else None,
+        )
         for n in range(3)
     ]
     for session, dancer, confirmed in {(one[0], one[1]): one for one in facts["appearances"]}.values():
@@ -165,6 +201,26 @@ def make(cast: Cast, facts: dict[str, Any]) -> list[sources.FactSource]:
             class_session=classes[session],
             dancer=dancers[dancer],
             confirmed_at=now if confirmed else None,
+        )
+    for dancer, starts, until in {one[0]: one for one in facts["enrolments"]}.values():
+        if until is None or until >= starts:
+            Enrolment.objects.create(
+                studio=studio,
+                class_type=weekly,
+                dancer=dancers[dancer],
+                starts_at=at(starts),
+                ends_at=at(until),
+            )
+    for n, (dancer, purpose, answer, signer) in enumerate(facts["consents"]):
+        ConsentRecord.objects.create(
+            studio=studio,
+            dancer=dancers[dancer],
+            purpose=purpose,
+            answer=answer,
+            signer=signer,
+            method=ConsentMethod.PAPER,
+            answered_at=now - timedelta(hours=9 - n),
+            recorded_by=user.pk,
         )
     for dancer, ended in facts["guardianships"].items():
         Guardianship.objects.create(
