@@ -255,11 +255,14 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
 }
 # Our own limits, in the same format: wrong passwords of one account from all networks (`login_failed` counts them per
-# network), one-time links, invitations (view and accept), finding a provider, and looking up a domain in DNS.
+# network), one-time links, invitations (view and accept), requests for consent, finding a provider, and looking up a
+# domain in DNS.
 SIGNIN_RATE_LIMITS = {
     "password": "100/h/key",
     "signin_link": "20/m/ip",
     "invitation": "20/m/ip",
+    # At a parents' evening many people answer from one network.
+    "consent": "120/m/ip",
     "find_provider": "20/m/ip",
     "domain": "30/h/user",
     "provider": "60/m/ip",

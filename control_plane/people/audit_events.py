@@ -1,6 +1,6 @@
 """Audit events of dancers and guardians."""
 
-from control_plane.audit.events import AuditEvent, Category, Rate
+from control_plane.audit.events import AuditEvent, Category, Rate, Severity
 
 DANCER_ADDED = AuditEvent(
     "dancer.added",
@@ -54,4 +54,36 @@ CONSENT_WITHDRAWN = AuditEvent(
     "consent.withdrawn",
     "Consent was withdrawn for a dancer.",
     category=Category.PEOPLE,
+)
+CONSENT_ASKED = AuditEvent(
+    "consent.asked",
+    "The people who answer for a dancer were asked for consent.",
+    category=Category.PEOPLE,
+    rate=Rate(2_000, 4_000),
+)
+CONSENT_REMINDED = AuditEvent(
+    "consent.reminded",
+    "A person was reminded of a request for consent.",
+    category=Category.PEOPLE,
+    severity=Severity.ROUTINE,
+)
+NOTICE_SAVED = AuditEvent(
+    "notice.saved",
+    "A draft of a notice was saved.",
+    category=Category.PEOPLE,
+    severity=Severity.ROUTINE,
+    rate=Rate(200, 400),
+)
+NOTICE_PUBLISHED = AuditEvent(
+    "notice.published",
+    "A notice was published.",
+    category=Category.PEOPLE,
+    sentence="{who} published version {version} of the notice",
+)
+CONSENTS_LISTED = AuditEvent(
+    "consents.listed",
+    "Consents of dancers were viewed.",
+    category=Category.PEOPLE,
+    sentence="{who} viewed the consents of dancers",
+    is_read=True,
 )

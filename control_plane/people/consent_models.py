@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.common.models import STUDIO_ONLY, StudioOwned
+from control_plane.common.scoping import CapabilityManager
 
 
 class ConsentPurpose(models.TextChoices):
@@ -108,7 +109,10 @@ class ConsentRequest(StudioOwned):
     reminders = models.PositiveSmallIntegerField(default=0, editable=False)
     reminded_at = models.DateTimeField(null=True, editable=False)
 
+    reachable: ClassVar[CapabilityManager] = CapabilityManager()
+
     class Meta(StudioOwned.Meta):
+        default_manager_name = "objects"
         ordering: ClassVar = ["-created_at", "id"]
         indexes: ClassVar = [
             models.Index(fields=["dancer", "-created_at"], name="people_request_of_dancer"),

@@ -65,6 +65,19 @@ def missing_consents(
     ]
 
 
+def consent_states(
+    dancer_ids: Collection[UUID], now: datetime
+) -> dict[UUID, dict[ConsentPurpose, MissingReason | None]]:
+    """Returns the state of each purpose for each dancer, in studio scope; None: consent is given. One query per purpose."""
+    found: dict[UUID, dict[ConsentPurpose, MissingReason | None]] = {
+        dancer_id: dict.fromkeys(ConsentPurpose) for dancer_id in dancer_ids
+    }
+    for purpose in ConsentPurpose:
+        for missing in missing_consents(dancer_ids, purpose, now):
+            found[missing.dancer_id][purpose] = missing.reason
+    return found
+
+
 def protected_dancers(dancer_ids: Collection[UUID]) -> set[UUID]:
     """Returns the protected ones among `dancer_ids`, in studio scope; one query."""
     rows = Dancer.objects.filter(pk__in=set(dancer_ids), protected=True)

@@ -113,7 +113,11 @@ def answer_for(
     """
     with studio_scope(dancer.studio_id):
         signer = require_signer(dancer, user)
-        if notice.published_at is None or not set(answers) <= set(notice.purposes):
+        if (
+            notice.studio_id != dancer.studio_id
+            or notice.published_at is None
+            or not set(answers) <= set(notice.purposes)
+        ):
             raise BadRequest("These purposes are not in the notice. Reload the page.")
         evidence = Evidence(method, signer, notice, signed_by=clean_name(signed_by), answered_by=user.id)
         return write_answers(dancer, answers, evidence, given_at=timezone.now(), actor=user.actor)

@@ -16,6 +16,7 @@ AREAS = (
     "agents",
     "dancers",
     "data_requests",
+    "consents",
     "audit",
 )
 TEMPLATE_DIRS = [Path(__file__).parent / area / "templates" for area in AREAS]

@@ -51,6 +51,13 @@ DANCERS = NavigationEntry(
     order=30,
     permission=VIEW_DANCERS,
 )
+CONSENTS = NavigationEntry(
+    "settings.consents",
+    label=gettext_noop("Consents"),
+    url_name="portal:consents",
+    order=33,
+    permission=VIEW_DANCERS,
+)
 DATA_REQUESTS = NavigationEntry(
     "settings.data_requests",
     label=gettext_noop("Requests about data"),

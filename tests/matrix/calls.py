@@ -198,6 +198,18 @@ _BODIES: dict[str, Any] = {
     "api:dancers": lambda tenant, source: {"name": "Nova"},
     "portal:add_dancer": lambda tenant, source: {"name": "Nova"},
     "portal:dancer": lambda tenant, source: {"name": "Nova"},
+    "portal:notice": lambda tenant, source: {"title": "New", "text": "New", "purposes": "replay"},
+    "portal:ask_consent": lambda tenant, source: {
+        "dancer": source.ids["dancer"],
+        "notice": source.ids["notice"],
+        "purpose": "replay",
+    },
+    "portal:dancer_consents": lambda tenant, source: {
+        "answer": "granted",
+        "purpose": "export",
+        "signed_by": "A guardian",
+        "signed_on": "2026-01-02",
+    },
     "portal:roster": lambda tenant, source: {"dancer": source.ids["dancer"]},
     "portal:administer": lambda tenant, source: {"studio": source.slug},
     "portal:record": lambda tenant, source: {"title": "Tango"},

@@ -9,7 +9,7 @@ from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.permissions import StudioPermission
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
-from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
+from control_plane.people.permissions import MANAGE_CONSENTS, MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.recordings.permissions import VIEW_CLASS
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
@@ -27,6 +27,7 @@ VIEW_OF = {
     "membership_id": MANAGE_PEOPLE,
     "grant_id": MANAGE_PEOPLE,
     "dancer_id": VIEW_DANCERS,
+    "notice_id": MANAGE_CONSENTS,
     "guardianship_id": MANAGE_DANCERS,
     "data_request_id": ANSWER_DATA_REQUESTS,
     "provider_id": MANAGE_STUDIO,

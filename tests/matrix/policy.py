@@ -50,6 +50,8 @@ GROUPS = {
     "policy": {"access_rolepermissions"},
     "dancers": {"people_dancer", "people_guardianship"},
     "data requests": {"data_requests_datarequest"},
+    "consents": {"people_consentrecord", "people_consentrequest"},
+    "notices": {"people_consentnotice"},
     "roster": {"recordings_appearance", "recordings_classsession"},
     "audit": {"audit_entry", "audit_chainhead"},
 }

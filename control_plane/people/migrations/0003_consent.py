@@ -83,6 +83,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created_at', 'id'],
                 'abstract': False,
+                'default_manager_name': 'objects',
                 'base_manager_name': 'objects',
             },
         ),

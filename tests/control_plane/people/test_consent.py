@@ -136,6 +136,16 @@ def test_only_a_guardian_answers_for_a_minor(cast: Cast, family: Dancer) -> None
         consent_services.answer_for(family, {REPLAY: GRANTED}, user=cast.gita, notice=notice)
 
 
+def test_a_guardian_of_another_child_does_not_answer(cast: Cast, family: Dancer) -> None:
+    second = services.add_dancer(cast.studio, NewDancer("Bela"), actor=cast.alice.actor)
+    services.start_guardianship(second, cast.vera, Relation.PARENT, actor=cast.alice.actor)
+    with pytest.raises(NotFound):
+        consent_services.answer_for(family, {REPLAY: GRANTED}, user=cast.vera, notice=notice_of(cast))
+    says(cast, family, REPLAY, GRANTED)
+    with pytest.raises(NotFound):
+        consent_services.withdraw(family, REPLAY, user=cast.vera)
+
+
 def test_a_guardian_answers_only_about_what_the_notice_says(cast: Cast, family: Dancer) -> None:
     notice = notice_of(cast, REPLAY)
     with pytest.raises(BadRequest):

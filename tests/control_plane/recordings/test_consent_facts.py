@@ -89,6 +89,15 @@ def test_a_refusal_closes_only_classes_of_that_dancer(
     assert [may(cast, "vera", REPLAY, row) for row in (hers, theirs)] == [False, True]
 
 
+def test_a_list_leaves_out_what_a_refusal_closes(cast: Cast, room: Room, family: Dancer) -> None:
+    closed, opened = recorded(room), recorded(room)
+    danced(family, closed)
+    says(cast, family, ConsentPurpose.REPLAY, REFUSED)
+    with studio_scope(cast.studio.id):
+        assert set(access.visible(cast.vera.actor, ClassSession, to=REPLAY)) == {opened}
+        assert set(access.visible(cast.ivan.actor, ClassSession, to=REPLAY)) == {opened, closed}
+
+
 def test_an_expected_or_enrolled_dancer_counts_as_present(
     cast: Cast, room: Room, family: Dancer, second: Dancer
 ) -> None:

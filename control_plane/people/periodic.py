@@ -1,0 +1,5 @@
+"""Periodic tasks of people."""
+
+from control_plane.common.schedules import Every
+
+PERIODIC = (Every("send-consent-mails", "control_plane.people.tasks.send_consent_mails", seconds=60),)
