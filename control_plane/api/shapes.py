@@ -107,6 +107,7 @@ def dancer(row: Dancer) -> Json:
     return {
         "id": str(row.id),
         "name": row.name,
+        "birth_date": row.birth_date.isoformat() if row.birth_date else None,
         "birth_year": row.birth_year,
         "protected": row.protected,
         "note": row.note,

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.people import services as people_services
+from control_plane.people.consent_models import ConsentNotice, ConsentRecord, ConsentRequest
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.people.permissions import MANAGE_DANCERS
@@ -16,7 +17,7 @@ class DancerForm(ServiceForm):
 
     class Meta:
         model = Dancer
-        fields = ("name", "birth_year", "protected", "note")
+        fields = ("name", "birth_date", "birth_year", "protected", "note")
 
     def call(self) -> Dancer:
         """Adds or changes the dancer."""
@@ -38,6 +39,53 @@ class DancerAdmin(ScopedAdmin):
     list_filter = ("protected",)
     search_fields = ("name",)
     readonly_fields = ("left_at", "created_at")
+
+
+@admin.register(ConsentNotice)
+class ConsentNoticeAdmin(ScopedAdmin):
+    """Notices of the studio; they are written in the portal."""
+
+    list_display = ("title", "version", "language", "published_at")
+    fields = readonly_fields = ("title", "text", "language", "purposes", "version", "published_at")
+
+
+@admin.register(ConsentRequest)
+class ConsentRequestAdmin(ScopedAdmin):
+    """Requests for consent, without their links."""
+
+    list_display = ("dancer", "user", "sent_at", "expires_at", "answered_at", "revoked_at")
+    list_select_related = ("dancer", "user")
+    fields = readonly_fields = (
+        "dancer",
+        "user",
+        "notice",
+        "purposes",
+        "sent_at",
+        "expires_at",
+        "answered_at",
+        "revoked_at",
+        "reminders",
+    )
+
+
+@admin.register(ConsentRecord)
+class ConsentRecordAdmin(ScopedAdmin):
+    """Answers. They are never changed."""
+
+    list_display = ("dancer", "purpose", "answer", "signer", "method", "answered_at")
+    list_select_related = ("dancer",)
+    list_filter = ("purpose", "answer", "method")
+    fields = readonly_fields = (
+        "dancer",
+        "purpose",
+        "answer",
+        "signer",
+        "method",
+        "notice",
+        "answered_at",
+        "signed_on",
+        "signed_by",
+    )
 
 
 @admin.register(Guardianship)

@@ -15,7 +15,7 @@ LARGEST_BYTES = 256 * 1024
 MOST_LINES = 2000
 MOST_ERRORS = 20
 NAME_LENGTH, NOTE_LENGTH = 120, 1000
-COLUMNS = ("name", "birth_year", "protected", "note")
+COLUMNS = ("name", "birth_date", "birth_year", "protected", "note")
 _YES = {"yes", "y", "true", "1", "x", "wahr", "vrai", "verdadero", "vero"}
 _NO = {"", "no", "n", "false", "0", "falsch", "faux", "falso"}
 """Includes what Excel writes for TRUE and FALSE in German, French, Spanish and Italian."""
@@ -60,19 +60,19 @@ class InvalidDancerList(Exception):
         self.errors = errors
 
 
-def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
+def read_dancers(content: bytes, *, today: date) -> list[NewDancer]:
     """Returns the dancers of a CSV file, in file order.
 
-    The first line names the columns: `name`, and optionally `birth_year`, `protected` (yes or no) and `note`. The
-    separator is a comma, semicolon or tab, or the one of a `sep=` line. The text is UTF-8, or UTF-16 with a byte order
-    mark. Columns without a name must be empty; spreadsheets write them for cells that were cleared.
+    The first line names the columns: `name`, and optionally `birth_date` (as 2014-05-31), `birth_year`, `protected` (yes
+    or no) and `note`. The separator is a comma, semicolon or tab, or the one of a `sep=` line. The text is UTF-8, or UTF-16
+    with a byte order mark. Columns without a name must be empty; spreadsheets write them for cells that were cleared.
 
     Raises:
         InvalidDancerList: the file has errors.
     """
     if len(content) > LARGEST_BYTES:
         raise InvalidDancerList([LineError(1, f"the file has more than {LARGEST_BYTES // 1024} kB")])
-    text = _text(content)
+    text = list_text(content)
     rows = _rows(text)
     header = _header(rows)
     dancers: list[NewDancer] = []
@@ -96,7 +96,7 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
                 )
             )
             continue
-        found = _dancer(named, line, this_year)
+        found = _dancer(named, line, today)
         if isinstance(found, LineError):
             errors.append(found)
             continue
@@ -113,7 +113,12 @@ def read_dancers(content: bytes, *, this_year: int) -> list[NewDancer]:
     return dancers
 
 
-def _text(content: bytes) -> str:
+def list_text(content: bytes) -> str:
+    """Returns the text of a file.
+
+    Raises:
+        InvalidDancerList: it is no text.
+    """
     encoding = _UTF_16.get(content[:2], "utf-8-sig")
     try:
         text = content.decode(encoding).removeprefix("\ufeff")
@@ -169,7 +174,7 @@ def _header(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
     return header
 
 
-def _dancer(cells: dict[str, str], line: int, this_year: int) -> NewDancer | LineError:
+def _dancer(cells: dict[str, str], line: int, today: date) -> NewDancer | LineError:
     name, note = clean_name(cells.get("name", "")), cells.get("note", "")
     if not name:
         return LineError(line, "name is empty")
@@ -177,11 +182,33 @@ def _dancer(cells: dict[str, str], line: int, this_year: int) -> NewDancer | Lin
         return LineError(line, f"name has more than {NAME_LENGTH} characters")
     if len(note) > NOTE_LENGTH:
         return LineError(line, f"note has more than {NOTE_LENGTH} characters")
-    year_text = name_key(cells.get("birth_year", ""))
-    year = int(year_text) if year_text.isdecimal() and len(year_text) == 4 else None
-    if year_text and (year is None or not FIRST_BIRTH_YEAR <= year <= this_year):
-        return LineError(line, f"birth_year {year_text[:20]!r} is not a year such as 2014")
+    born, year, wrong = _birth(cells, today)
+    if wrong:
+        return LineError(line, wrong)
     word = name_key(cells.get("protected", ""))
     if word not in _YES | _NO:
         return LineError(line, f"protected {word[:20]!r} is neither yes nor no")
-    return NewDancer(name=name, birth_year=year, protected=word in _YES, note=note, line=line)
+    return NewDancer(
+        name=name, birth_year=year, protected=word in _YES, note=note, line=line, birth_date=born
+    )
+
+
+def _birth(cells: dict[str, str], today: date) -> tuple[date | None, int | None, str]:
+    """Returns the date and the year of birth, each if it is known, and what is wrong with them; empty: nothing."""
+    date_text, year_text = cells.get("birth_date", ""), name_key(cells.get("birth_year", ""))
+    born = _day(date_text)
+    year = int(year_text) if year_text.isdecimal() and len(year_text) == 4 else None
+    if date_text and (born is None or not born.year >= FIRST_BIRTH_YEAR or born > today):
+        return None, None, f"birth_date {date_text[:20]!r} is not a past date such as 2014-05-31"
+    if year_text and (year is None or not FIRST_BIRTH_YEAR <= year <= today.year):
+        return None, None, f"birth_year {year_text[:20]!r} is not a year such as 2014"
+    if born and year not in (None, born.year):
+        return None, None, f"birth_year {year} is not the year of birth_date {born}"
+    return born, born.year if born else year, ""
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        return None

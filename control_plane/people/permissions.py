@@ -38,5 +38,6 @@ MANAGE_CONSENTS = StudioPermission(
     available_to=frozenset({Role.INSTRUCTOR}),
     needs=frozenset({VIEW_DANCERS}),
     personal_data=True,
+    shows_people=True,
     doing="manage the consents of {dancers}",
 )

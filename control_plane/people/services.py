@@ -58,7 +58,7 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
     with studio_scope(studio.id):
         access.require(actor, MANAGE_DANCERS, studio)
         require_rate(DANCER_ADDED, actor=actor, adding=len(wanted))
-        known = {(name_key(name), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
+        known = _known()
         added: list[Dancer] = []
         there = 0
         for dancer in wanted:
@@ -69,6 +69,12 @@ def add_dancers(studio: Studio, dancers: Iterable[NewDancer], *, actor: Actor) -
             known.add(key)
             added.append(_add(studio, dancer, actor))
     return added, there
+
+
+def count_known(dancers: Iterable[NewDancer]) -> int:
+    """Returns how many of the dancers `add_dancers` would find in the studio in scope. The caller has checked `access`."""
+    known = _known()
+    return sum((name_key(dancer.name), dancer.year) in known for dancer in dancers)
 
 
 def change_dancer(dancer: Dancer, *, actor: Actor, **values: Any) -> Dancer:
@@ -167,6 +173,10 @@ def end_guardianships_of(user_id: UUID, *, actor: Actor) -> None:
     """Ends all guardianships of a person in the studio in scope. The caller has checked `access` and ends the membership."""
     for guardianship in Guardianship.objects.filter(user_id=user_id, ended_at__isnull=True):
         _end(guardianship, actor)
+
+
+def _known() -> set[tuple[str, int | None]]:
+    return {(name_key(name), year) for name, year in Dancer.objects.values_list("name", "birth_year")}
 
 
 def _end(guardianship: Guardianship, actor: Actor) -> None:

@@ -24,6 +24,7 @@ class DancerForm(serializers.Serializer[Any]):
     """Fields of a dancer."""
 
     name = serializers.CharField(max_length=120)
+    birth_date = serializers.DateField(allow_null=True, required=False)
     birth_year = serializers.IntegerField(allow_null=True, required=False)
     protected = serializers.BooleanField(default=False)
     note = serializers.CharField(max_length=1000, allow_blank=True, default="")

@@ -58,7 +58,7 @@ def roster_file(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespon
     if not form.is_valid():
         return _page(request, actor, class_session, file_form=form)
     try:
-        listed = read_dancers(form.content(), this_year=timezone.localdate().year)
+        listed = read_dancers(form.content(), today=timezone.localdate())
         named = dancers_named(listed)
     except InvalidDancerList as error:
         return _page(request, actor, class_session, file_form=form, lines=error.errors)

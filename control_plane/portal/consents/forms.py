@@ -58,7 +58,7 @@ class PaperForm(forms.Form):
     )
     signed_on = forms.DateField(
         label=gettext_lazy("Signed on"),
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text=gettext_lazy("A consent counts from this day; a refusal counts from now."),
     )
 

@@ -16,11 +16,19 @@ class DancerForm(forms.Form):
     name = forms.CharField(
         max_length=120, help_text=gettext_lazy("The name that teachers use. Other families never see it.")
     )
+    birth_date = forms.DateField(
+        label=gettext_lazy("Date of birth"),
+        required=False,
+        help_text=gettext_lazy("Optional: the dancer answers for themselves from the day they come of age."),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "autocomplete": "off"}),
+    )
     birth_year = forms.IntegerField(
         label=gettext_lazy("Year of birth"),
         required=False,
         min_value=1900,
-        help_text=gettext_lazy("Only the year is stored. Without it, the dancer counts as a minor."),
+        help_text=gettext_lazy(
+            "Enough if you do not need the date. Without either, the dancer counts as a minor."
+        ),
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     protected = forms.BooleanField(
@@ -45,6 +53,12 @@ class GuardianForm(forms.Form):
 
     person = MemberField(label=gettext_lazy("E-mail address"))
     relation = forms.ChoiceField(choices=Relation.choices, initial=Relation.PARENT)
+
+
+class ListTextForm(forms.Form):
+    """The list of dancers that a person has previewed."""
+
+    text = forms.CharField(max_length=LARGEST_BYTES, strip=False)
 
 
 class ListForm(forms.Form):

@@ -20,15 +20,16 @@ from control_plane.common.body_limits import accepts_files
 from control_plane.common.errors import BadRequest, Conflict, NotFound
 from control_plane.people import services
 from control_plane.people.audit_events import DANCER_OPENED, DANCERS_LISTED
-from control_plane.people.dancer_list import InvalidDancerList, NewDancer, read_dancers
+from control_plane.people.dancer_list import InvalidDancerList, NewDancer, list_text, read_dancers
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
-from control_plane.portal.dancers.forms import DancerForm, GuardianForm, ListForm
+from control_plane.portal.dancers.forms import DancerForm, GuardianForm, ListForm, ListTextForm
 from control_plane.portal.dancers.presenter import classes_of, dancer_for, dancers_found
 from control_plane.portal.page import actor_of, studio_page
 
 PAGE_SIZE = 50
 LATEST = 12
+PREVIEWED = 20
 HERE: dict[str, Any] = {"section": "settings"}
 
 
@@ -133,22 +134,35 @@ def end_guardian(request: StudioRequest, slug: str, dancer_id: UUID, guardianshi
 @accepts_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_dancers(request: StudioRequest, slug: str) -> HttpResponse:
-    """Adds the dancers of a CSV file: all, or none if a line is wrong."""
+    """Previews a CSV file (`file`), then adds its dancers (`text`): all, or none if a line is wrong."""
     actor = actor_of(request)
     access.require(actor, MANAGE_DANCERS, request.studio)
     form = ListForm(request.POST or None, request.FILES or None)
     context = HERE | {"form": form}
-    if request.method == "POST" and form.is_valid():
+    previewed = ListTextForm(request.POST) if "text" in request.POST else None
+    if request.method == "POST" and (previewed or form).is_valid():
+        content = previewed.cleaned_data["text"].encode() if previewed else form.content()
         try:
-            listed = read_dancers(form.content(), this_year=timezone.localdate().year)
+            listed = read_dancers(content, today=timezone.localdate())
         except InvalidDancerList as error:
             context["errors"] = error.errors
         else:
+            if not previewed:
+                return studio_page(request, "portal/dancers/preview.html", HERE | _preview(content, listed))
             added, there = services.add_dancers(request.studio, listed, actor=actor)
             messages.success(request, _said(len(added), there))
             return redirect("portal:dancers", slug)
     refused = request.method == "POST"
     return studio_page(request, "portal/dancers/import.html", context, status=400 if refused else 200)
+
+
+def _preview(content: bytes, listed: list[NewDancer]) -> dict[str, Any]:
+    return {
+        "text": list_text(content),
+        "listed": listed[:PREVIEWED],
+        "total": len(listed),
+        "known": services.count_known(listed),
+    }
 
 
 def _dancer(
@@ -177,7 +191,7 @@ def _dancer(
 
 
 def _values(form: DancerForm) -> dict[str, Any]:
-    return {name: form.cleaned_data[name] for name in ("name", "birth_year", "protected", "note")}
+    return {name: form.cleaned_data[name] for name in DancerForm.base_fields}
 
 
 def _status(form: forms.Form) -> int:

@@ -1,6 +1,7 @@
 """A CSV list of dancers is taken whole or refused with the lines that are wrong."""
 
 import contextlib
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from control_plane.people.dancer_list import (
 
 
 def read(text: str) -> list[NewDancer]:
-    return read_dancers(text.encode(), this_year=2026)
+    return read_dancers(text.encode(), today=date(2026, 6, 1))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -54,7 +55,7 @@ EXCEL = {
 
 @pytest.mark.parametrize("name", EXCEL)
 def test_one_child_is_one_child_however_excel_or_a_mac_wrote_it(name: str) -> None:
-    (found,) = read_dancers(EXCEL[name], this_year=2026)
+    (found,) = read_dancers(EXCEL[name], today=date(2026, 6, 1))
     assert (name_key(found.name), found.birth_year) == ("zoë", 2014)
     if name != "full-width letters":
         assert found.name == "Zoë"
@@ -100,7 +101,7 @@ def test_cleaning_a_name_changes_nothing_twice_and_nothing_that_counts(text: str
 def test_any_file_is_a_list_or_refused(content: bytes) -> None:
     for begun in (content, b"name\n" + content, b"sep=" + content, b"\xff\xfe" + content):
         with contextlib.suppress(InvalidDancerList):
-            read_dancers(begun, this_year=2026)
+            read_dancers(begun, today=date(2026, 6, 1))
 
 
 def test_quoted_cells_hold_commas_and_line_ends() -> None:
@@ -143,7 +144,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, line: int, says: str) -
 
 def test_a_file_in_another_encoding_is_refused_with_the_way_out() -> None:
     with pytest.raises(InvalidDancerList, match=r"Line 2.*UTF-8"):
-        read_dancers("name\nBörje\n".encode("latin-1"), this_year=2026)
+        read_dancers("name\nBörje\n".encode("latin-1"), today=date(2026, 6, 1))
 
 
 def test_a_file_is_bounded_in_bytes_lines_and_errors() -> None:
@@ -154,3 +155,22 @@ def test_a_file_is_bounded_in_bytes_lines_and_errors() -> None:
     with pytest.raises(InvalidDancerList) as caught:
         read("name,birth_year\n" + "Ada,x\n" * 500)
     assert len(caught.value.errors) == MOST_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Ada,2014-02-30,", "birth_date '2014-02-30' is not a past date"),
+        ("Ada,31.5.2014,", "birth_date '31.5.2014' is not a past date"),
+        ("Ada,2026-06-02,", "birth_date '2026-06-02' is not a past date"),
+        ("Ada,2014-05-31,2013", "birth_year 2013 is not the year of birth_date 2014-05-31"),
+    ],
+)
+def test_a_wrong_date_of_birth_is_named(line: str, words: str) -> None:
+    with pytest.raises(InvalidDancerList, match=words):
+        read(f"name,birth_date,birth_year\n{line}\n")
+
+
+def test_a_date_of_birth_gives_the_year() -> None:
+    (found,) = read("name,birth_date\nAda,2014-05-31\n")
+    assert (found.birth_date, found.birth_year) == (date(2014, 5, 31), 2014)

@@ -109,7 +109,21 @@ def test_a_list_is_imported_whole_or_refused_with_its_lines(
     assert "Line 3: birth_year" in text
     assert "Line 4: name is empty" in text
     assert all_dancers(furnished.cast) == []
-    assert alice.post(page, {"file": file("name\nAda\nBea\n")}).status_code == MOVED
+    text = "name,birth_date\nAda,2014-05-31\nBea,\n"
+    preview = alice.post(page, {"file": file(text)})
+    assert preview.status_code == OK
+    assert "2 dancers in the file" in preview.content.decode()
+    assert all_dancers(furnished.cast) == []
+    assert alice.post(page, {"text": text}).status_code == MOVED
+    with studio_scope(furnished.cast.studio.id):
+        assert Dancer.objects.get(name="Ada").birth_year == 2014
+    assert "Of these, 2 are here already" in alice.post(page, {"file": file(text)}).content.decode()
+    many = "name,birth_year\n" + "".join(f"Dancer {n},x\n" for n in range(50_000))
+    refused = alice.post(page, {"file": file(many)})
+    assert refused.status_code == WRONG
+    assert "more than 256 kB" in refused.content.decode()
+    some = "name,birth_year\n" + "".join(f"Dancer {n},x\n" for n in range(2_000))
+    assert alice.post(page, {"text": some}).content.decode().count("is not a year") == 20
     assert all_dancers(furnished.cast) == ["Ada", "Bea"]
     assert alice.post(page).status_code == WRONG
 
