@@ -11,6 +11,7 @@ from datetime import date
 from hashlib import sha256
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -202,7 +203,11 @@ def _delete(dancer: Dancer, *, reason: str, actor: Actor, details: dict[str, obj
     record_tombstone(TombstoneKind.DANCER, dancer.id, reason=reason, actor=actor, studio_id=dancer.studio_id)
     DancerErased(dancer.id).publish()
     Appearance.objects.filter(dancer=dancer).delete()
-    dancer.delete()
+    with connection.cursor() as cursor:
+        # Records of consent are append-only; the database deletes those of this dancer while this is set.
+        cursor.execute("SELECT set_config('threedance.erasing', %s, true)", [str(dancer.pk)])
+        dancer.delete()
+        cursor.execute("SELECT set_config('threedance.erasing', '', true)")
 
 
 def _counts(receipt: dict[str, object]) -> dict[str, object]:

@@ -17,6 +17,7 @@ from control_plane.people.events import DataSection, PersonalData
 from control_plane.people.models import Dancer
 from control_plane.people.permissions import MANAGE_DANCERS
 from control_plane.recordings.audit_events import ROSTER_CHANGED, ROSTER_CONFIRMED
+from control_plane.recordings.class_type_models import Enrolment
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.services import lock_class
 
@@ -81,24 +82,29 @@ def classes_of_dancer(question: PersonalData) -> list[DataSection]:
         .select_related("class_session__room")
         .order_by("class_session__requested_at")
     )
+    classes = [
+        {
+            "class": str(row.class_session_id),
+            "title": row.class_session.title,
+            "room": row.class_session.room.name,
+            "started_at": (row.class_session.started_at or row.class_session.requested_at).isoformat(),
+            "presence_confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
+            "recording_exists": bool(row.class_session.wrapped_key),
+        }
+        for row in rows
+    ]
+    enrolled = Enrolment.objects.filter(dancer_id=question.dancer_id).select_related("class_type")
+    enrolments = [
+        {
+            "class_type": row.class_type.name,
+            "from": row.starts_at.isoformat(),
+            "until": row.ends_at.isoformat() if row.ends_at else None,
+        }
+        for row in enrolled
+    ]
     return [
-        DataSection(
-            "classes",
-            _("Classes with the dancer on the roster"),
-            [
-                {
-                    "class": str(row.class_session_id),
-                    "title": row.class_session.title,
-                    "room": row.class_session.room.name,
-                    "started_at": (
-                        row.class_session.started_at or row.class_session.requested_at
-                    ).isoformat(),
-                    "presence_confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
-                    "recording_exists": bool(row.class_session.wrapped_key),
-                }
-                for row in rows
-            ],
-        )
+        DataSection("classes", _("Classes with the dancer on the roster"), classes),
+        DataSection("enrolments", _("Enrolments"), enrolments),
     ]
 
 

@@ -12,6 +12,7 @@ from control_plane.common.errors import Conflict, Forbidden, NotFound, ScopeMiss
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, MANAGE_CAMERAS, RECORD, REPORT, VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_CONSENTS, MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.recordings.permissions import (
@@ -50,6 +51,7 @@ MATRIX = {
     VIEW_DANCERS: {"alice", "ivan"},
     MANAGE_DANCERS: {"alice"},
     MANAGE_CONSENTS: {"alice"},
+    ANSWER_DATA_REQUESTS: {"alice"},
     MANAGE_POLICY: {"alice"},
     MANAGE_STORAGE: {"alice"},
     VIEW_AUDIT: {"alice"},

@@ -144,7 +144,7 @@ def test_every_admin_is_told_by_mail_and_by_the_portal(
     text = mail.outbox[0].body
     for part in (REASON, "Olga", cast.studio.name, "See agents, cameras and their status.", cast.studio.slug):
         assert part in text
-    (link,) = re.findall(r"https?://\S+", text)
+    (link,) = re.findall(r"https?://\S+", str(text))
     assert "Olga" in as_person(cast.alice).get(link).content.decode()
     with studio_scope(cast.studio.id):
         assert open_break_glasses() == [glass]

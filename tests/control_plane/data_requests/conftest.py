@@ -1,13 +1,17 @@
 """A studio with a recorded class that shows two dancers."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from control_plane.common.scoping import studio_scope
 from control_plane.fleet.events import HeartbeatReceived
 from control_plane.people import services as people
+from control_plane.people.consent_models import ConsentAnswer, ConsentPurpose
+from control_plane.people.consent_services import record_paper
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer, Relation
 from control_plane.recordings.heartbeats import apply_heartbeat
@@ -51,5 +55,12 @@ def shown(scene: Scene, tmp_path: Path) -> Shown:
         )
         noa = people.add_dancer(cast.studio, NewDancer("Noa"), actor=alice)
         people.start_guardianship(mia, cast.gita, Relation.PARENT, actor=alice)
+        record_paper(
+            mia,
+            {ConsentPurpose.REPLAY: ConsentAnswer.GRANTED},
+            signed_by="Gita",
+            signed_on=timezone.localdate() - timedelta(days=1),
+            actor=alice,
+        )
         row = save_roster(scene.reread(), [mia.id, noa.id], confirm=True, actor=alice)
     return Shown(scene, row, mia, noa)

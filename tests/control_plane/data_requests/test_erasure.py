@@ -60,7 +60,15 @@ def test_recordings_rows_and_name_are_gone_and_the_receipt_says_so(shown: Shown,
     receipt: Any = request.receipt
     assert request.state == RequestState.DONE
     assert receipt["recordings_destroyed"] == [str(shown.class_session.id)]
-    assert receipt["rows_deleted"] == {"dancer": 1, "guardians": 1, "classes": 1, "requests": 1}
+    assert receipt["rows_deleted"] == {
+        "dancer": 1,
+        "guardians": 1,
+        "classes": 1,
+        "requests": 1,
+        "consents": 1,
+        "consent-requests": 0,
+        "enrolments": 0,
+    }
     assert request.receipt_sha256 == sha256(canonical_json(receipt, "receipt")).hexdigest()
     assert "Mia" not in str(receipt)
     assert not shown.scene.reread().wrapped_key

@@ -136,7 +136,7 @@ def test_admins_are_mailed_once_about_what_a_night_found_damaged(
     assert scene.cast.alice.email in admins
     assert len(mailoutbox) == len(admins)
     assert "2 segments of footage, in 1 class," in mailoutbox[0].body
-    (link,) = re.findall(r"https?://\S+", mailoutbox[0].body)
+    (link,) = re.findall(r"https?://\S+", str(mailoutbox[0].body))
     page = as_person(scene.cast.alice).get(link)
     assert page.status_code == 200, link
     assert "missing or damaged" in page.content.decode()
