@@ -51,6 +51,12 @@ FOOTAGE_COMMITTED = AuditEvent(
     sentence="Footage of {what} arrived and was verified",
     severity=Severity.ROUTINE,
 )
+CLASS_EXPIRED = AuditEvent(
+    "class.expired",
+    "The retention of a class ended: its key was destroyed, and its footage can no longer be decrypted.",
+    category=Category.RECORDING,
+    sentence="The footage of {what} was deleted at the end of its retention",
+)
 FOOTAGE_REMOVED = AuditEvent(
     "footage.removed",
     "The remaining objects of a destroyed class were deleted.",

@@ -3,14 +3,34 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from control_plane.common.events import Event
+from control_plane.common.events import Event, Question
 
 
 @dataclass(frozen=True)
 class ClassShredded(Event):
-    """The key of a class is destroyed; subscribers delete their rows of the class. In scope."""
+    """The key of a class is destroyed; subscribers delete their rows of the class. In scope.
+
+    `expired`: its retention ended; what has a key and a date of its own, such as a clip, may stay. False: somebody
+    destroyed the class on purpose, and everything that shows it goes.
+    """
 
     class_session_id: UUID
+    expired: bool = False
+
+
+@dataclass(frozen=True)
+class ObjectsInUse(Question[set[str]]):
+    """Which of these objects does something other than a segment still need? Asked before they are queued or deleted.
+
+    In scope. Each answer is the part of `object_keys` that must stay. Who no longer needs an object calls
+    `storage.deletion_queue.schedule_deletion` for it.
+    """
+
+    object_keys: tuple[str, ...]
+
+    def all(self) -> set[str]:
+        """Returns the objects that anybody needs."""
+        return set().union(*self.answers())
 
 
 @dataclass(frozen=True)

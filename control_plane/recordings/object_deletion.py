@@ -1,4 +1,5 @@
-"""Deletes the objects in the deletion queue. An object is deleted only if no segment names it; nothing relies on LIST.
+"""Deletes the objects in the deletion queue. An object is deleted only if no segment and no answer to `ObjectsInUse` names
+it; nothing relies on LIST.
 
 The old copy of a migrated segment is deleted only if, at that moment, the new store has the object with the right size
 and no damage is known: otherwise the old copy may be the last intact one.
@@ -17,7 +18,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.recordings.damage_models import SegmentDamage
-from control_plane.recordings.events import StoreRetiring
+from control_plane.recordings.events import ObjectsInUse, StoreRetiring
 from control_plane.recordings.models import Segment
 from control_plane.storage import stores
 from control_plane.storage.audit_events import STORE_RETIRED
@@ -126,6 +127,12 @@ def _claim(row: ObjectDeletion) -> _ClaimedDeletion | None:
     if segment is not None and segment.store_id == row.store_id:
         # A segment names this object, so the queue entry is obsolete.
         row.delete()
+        return None
+    if segment is None and ObjectsInUse((row.object_key,)).all():
+        # Not dropped: the answer does not name a store, and this may be an older copy in another one.
+        ObjectDeletion.objects.filter(pk=row.pk).update(
+            error="Something else still needs this object.", due_at=now + MAX_RETRY_DELAY
+        )
         return None
     ObjectDeletion.objects.filter(pk=row.pk).update(claimed_at=now)
     try:

@@ -11,16 +11,19 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from control_plane.access import access
+from control_plane.access.permissions import MAINTAIN
+from control_plane.audit.events import AuditEvent
 from control_plane.audit.services import record
 from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.scoping import current_studio_id, studio_scope
+from control_plane.keys.audit_events import CLASS_SHREDDED
 from control_plane.keys.events import GenerationNeeded
 from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
 from control_plane.keys.services import generations
 from control_plane.keys.services.tombstones import destroy_recorded_shares, record_tombstone
-from control_plane.recordings.audit_events import FOOTAGE_REMOVED
-from control_plane.recordings.events import ClassShredded
+from control_plane.recordings.audit_events import CLASS_EXPIRED, FOOTAGE_REMOVED
+from control_plane.recordings.events import ClassShredded, ObjectsInUse
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
@@ -62,6 +65,30 @@ def shred_class(class_session: ClassSession, *, confirmation: str, reason: str, 
         _require_member(actor, class_session)
         _require_confirmation(confirmation, class_session.title, "the title of the class")
         return _shred(class_session.id, reason=reason, actor=actor)
+
+
+def expire_class(class_session: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
+    """Destroys the recording of a class at the end of its retention, in every copy and backup. Idempotent.
+
+    It does what `shred_class` does, without a person's confirmation; `remove_shredded` removes the rest. Clips, which have
+    keys of their own, stay.
+
+    Args:
+        reason: the rule that ended its retention, for the tombstone.
+
+    Raises:
+        Conflict: the class is being recorded.
+        Forbidden: `actor` is not the system.
+    """
+    with studio_scope(class_session.studio_id):
+        access.require(actor, MAINTAIN, class_session)
+        # `remove_shredded` tells the end of a retention from a deliberate destruction by the kind of actor.
+        if actor.kind is not ActorKind.SYSTEM:
+            raise Forbidden("Only the system ends the retention of a class.")
+        locked = lock_class(class_session.id)
+        if locked.is_running:
+            raise Conflict("This class is being recorded.")
+        return _record_class_tombstone(locked, reason=reason, actor=actor, event=CLASS_EXPIRED)
 
 
 def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor) -> KeyTombstone:
@@ -142,8 +169,11 @@ def remove_shredded() -> int:
     class_id = tombstone.object_id
     removed = Segment.objects.filter(class_session_id=class_id)
     objects = list(removed.values_list("store_id", "object_key"))
+    # First: subscribers may give up what they need of the class.
+    ClassShredded(class_id, expired=tombstone.actor_kind == ActorKind.SYSTEM).publish()
+    needed = ObjectsInUse(tuple(key for _, key in objects)).all()
+    objects = [item for item in objects if item[1] not in needed]
     schedule_deletion(objects, reason=DeletionReason.SHREDDED)
-    ClassShredded(class_id).publish()
     for model in (Segment, Gap, Replay, Track):
         model._default_manager.filter(class_session_id=class_id).delete()
     KeyTombstone.objects.filter(pk=tombstone.pk).update(removed_at=timezone.now())
@@ -153,7 +183,7 @@ def remove_shredded() -> int:
         studio_id=current_studio_id(),
         object_type="recordings.ClassSession",
         object_id=class_id,
-        details={"objects": len(objects)},
+        details={"objects": len(objects), "kept": len(needed)},
     )
     return 1
 
@@ -197,7 +227,9 @@ def _shred(class_id: UUID, *, reason: str, actor: Actor) -> KeyTombstone:
     return _record_class_tombstone(locked, reason=reason, actor=actor)
 
 
-def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) -> KeyTombstone:
+def _record_class_tombstone(
+    locked: ClassSession, *, reason: str, actor: Actor, event: AuditEvent = CLASS_SHREDDED
+) -> KeyTombstone:
     class_id = UUID(str(locked.id))
     if not locked.has_ended:
         AgentRecording.transition_rows(locked.agent_recordings.all(), AgentRecordingState.LOST)
@@ -206,7 +238,12 @@ def _record_class_tombstone(locked: ClassSession, *, reason: str, actor: Actor) 
     # Every content key in the database is deleted in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
     return record_tombstone(
-        TombstoneKind.CLASS, class_id, reason=reason, actor=actor, studio_id=UUID(str(locked.studio_id))
+        TombstoneKind.CLASS,
+        class_id,
+        reason=reason,
+        actor=actor,
+        studio_id=UUID(str(locked.studio_id)),
+        event=event,
     )
 
 

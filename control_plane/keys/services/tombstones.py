@@ -27,11 +27,20 @@ ACTS: dict[TombstoneKind, tuple[AuditEvent, str]] = {
 
 
 def record_tombstone(
-    kind: TombstoneKind, object_id: UUID, *, reason: str, actor: Actor, studio_id: UUID
+    kind: TombstoneKind,
+    object_id: UUID,
+    *,
+    reason: str,
+    actor: Actor,
+    studio_id: UUID,
+    event: AuditEvent | None = None,
 ) -> KeyTombstone:
     """Records that a key is destroyed, and destroys its share after the commit. Called within another service's write.
 
     The caller writes the audit event of a kind that is not in `ACTS`.
+
+    Args:
+        event: the audit event to record; None: that of `kind`.
     """
     tombstone: KeyTombstone
     tombstone, made = KeyTombstone.objects.get_or_create(
@@ -47,10 +56,13 @@ def record_tombstone(
     if made:
         if kind in ACTS:
             act, label = ACTS[kind]
-            details = {"reason_given": bool(reason), "tombstone": str(tombstone.id)}
-            acted_on = studio_id if kind is TombstoneKind.STUDIO else object_id
             record(
-                act, actor=actor, studio_id=studio_id, object_type=label, object_id=acted_on, details=details
+                event or act,
+                actor=actor,
+                studio_id=studio_id,
+                object_type=label,
+                object_id=studio_id if kind is TombstoneKind.STUDIO else object_id,
+                details={"reason_given": bool(reason), "tombstone": str(tombstone.id)},
             )
         transaction.on_commit(lambda: _settle(studio_id), robust=True)
     return tombstone
