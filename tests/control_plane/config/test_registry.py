@@ -19,20 +19,20 @@ from control_plane.recordings.permissions import ANNOTATE, SHARE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE
 from tests.repo.tracked import ROOT, with_suffix
 
-SHARING = {
+POSTCARDS = {
     "__init__.py": "",
     "apps.py": '''"""Registers the app."""
 
 from django.apps import AppConfig
 
 
-class SharingConfig(AppConfig):
+class PostcardsConfig(AppConfig):
     """Links to classes."""
 
-    name = "control_plane.sharing"
-    label = "sharing"
+    name = "control_plane.postcards"
+    label = "postcards"
 ''',
-    "events.py": '''"""Events of sharing."""
+    "events.py": '''"""Events of postcards."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -57,20 +57,20 @@ def forget_links(event: ClassShredded) -> None:
     """Deletes the links to a destroyed class."""
     FORGOTTEN.append(event.class_session_id)
 ''',
-    "subscriptions.py": '''"""Events of other apps that sharing handles."""
+    "subscriptions.py": '''"""Events of other apps that postcards handles."""
 
 from control_plane.recordings.events import ClassShredded
-from control_plane.sharing.services import forget_links
+from control_plane.postcards.services import forget_links
 
 ClassShredded.subscribe(forget_links)
 ''',
-    "periodic.py": '''"""Periodic tasks of sharing."""
+    "periodic.py": '''"""Periodic tasks of postcards."""
 
 from control_plane.common.schedules import Nightly
 
-PERIODIC = (Nightly("end-links", "control_plane.sharing.tasks.end_links", minute=55),)
+PERIODIC = (Nightly("end-links", "control_plane.postcards.tasks.end_links", minute=55),)
 ''',
-    "tasks.py": '''"""Jobs of sharing."""
+    "tasks.py": '''"""Jobs of postcards."""
 
 from celery import shared_task
 
@@ -79,7 +79,7 @@ from celery import shared_task
 def end_links() -> None:
     """Ends the links that are due."""
 ''',
-    "urls.py": '''"""Addresses of sharing."""
+    "urls.py": '''"""Addresses of postcards."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -100,7 +100,7 @@ urlpatterns = [
     path("studio/<slug:slug>/links/", manage, name="links"),
 ]
 ''',
-    "permissions.py": '''"""Permissions of sharing."""
+    "permissions.py": '''"""Permissions of postcards."""
 
 from control_plane.common.permissions import ON_CLASSES, SHARING, StudioPermission
 from control_plane.common.roles import Role
@@ -117,7 +117,7 @@ MANAGE_LINKS = StudioPermission(
     grantable_on=ON_CLASSES,
 )
 ''',
-    "audit_events.py": '''"""Audit events of sharing."""
+    "audit_events.py": '''"""Audit events of postcards."""
 
 from control_plane.audit.events import AuditEvent, Category, Rate, Severity
 
@@ -133,10 +133,10 @@ LINK_OPENED = AuditEvent(
     rate=Rate(60, 120),
 )
 ''',
-    "navigation.py": '''"""Navigation of sharing."""
+    "navigation.py": '''"""Navigation of postcards."""
 
 from control_plane.common.navigation import NavigationEntry
-from control_plane.sharing.permissions import MANAGE_LINKS
+from control_plane.postcards.permissions import MANAGE_LINKS
 
 LINKS = NavigationEntry("studio.links", label="Links", url_name="links", order=35, permission=MANAGE_LINKS)
 ''',
@@ -150,9 +150,9 @@ from django.core.checks import run_checks
 from django.urls import reverse
 from control_plane.config.celery import app
 from control_plane.recordings.events import ClassShredded
-from control_plane.sharing import services
+from control_plane.postcards import services
 assert [message for message in run_checks() if message.is_serious()] == []
-assert apps.get_app_config("sharing").name == "control_plane.sharing"
+assert apps.get_app_config("postcards").name == "control_plane.postcards"
 assert app.conf.beat_schedule["end-links"]["schedule"].minute == {55}
 assert reverse("shared") == "/l/"
 assert services.forget_links in ClassShredded._handlers
@@ -165,8 +165,8 @@ from control_plane.plans.rate_limits import RATES
 from control_plane.portal.access import presenter, role_table
 from control_plane.portal.audit.views import SearchForm
 from control_plane.portal import menus
-from control_plane.sharing.audit_events import LINK_OPENED
-from control_plane.sharing.permissions import MANAGE_LINKS
+from control_plane.postcards.audit_events import LINK_OPENED
+from control_plane.postcards.permissions import MANAGE_LINKS
 assert [role for role in Role if MANAGE_LINKS in roles.LIMITS[role]] == [Role.ADMIN, Role.INSTRUCTOR]
 assert permission_name(MANAGE_LINKS, "recordings.ClassSession") == "manage_links_classsession"
 titles = {title: [row.title for row in rows] for title, rows in role_table.grid(roles.DEFAULTS)}
@@ -202,14 +202,14 @@ def test_a_new_app_touches_its_own_folder_and_two_lines(tmp_path: Path) -> None:
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, tmp_path / path)
     before = _contents(tmp_path)
-    for name, text in SHARING.items():
-        target = tmp_path / "control_plane" / "sharing" / name
+    for name, text in POSTCARDS.items():
+        target = tmp_path / "control_plane" / "postcards" / name
         target.parent.mkdir(exist_ok=True)
         target.write_text(text)
     config = tmp_path / "control_plane" / "config"
-    _line_added(config / "registry.py", '    "ingest",\n', '    "sharing",\n')
+    _line_added(config / "registry.py", '    "ingest",\n', '    "postcards",\n')
     portal = '    path("", include("control_plane.portal.urls")),\n'
-    _line_added(config / "urls.py", portal, '    path("", include("control_plane.sharing.urls")),\n')
+    _line_added(config / "urls.py", portal, '    path("", include("control_plane.postcards.urls")),\n')
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -226,7 +226,7 @@ def test_a_new_app_touches_its_own_folder_and_two_lines(tmp_path: Path) -> None:
     assert changed == {
         "control_plane/config/registry.py",
         "control_plane/config/urls.py",
-        *(f"control_plane/sharing/{name}" for name in SHARING),
+        *(f"control_plane/postcards/{name}" for name in POSTCARDS),
     }
 
 
