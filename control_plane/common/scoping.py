@@ -33,6 +33,7 @@ CAPABILITIES = (
     "provider_domain",
     "invitation_hash",
     "consent_hash",
+    "share_public_id",
     "api_key_hash",
     "account_memberships",
 )

@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agent/v1/", include("control_plane.fleet.urls")),
     path("agent/v1/", include("control_plane.ingest.urls")),
     path("", include("control_plane.recordings.urls")),
+    path("", include("control_plane.sharing.urls")),
     path("", include("control_plane.portal.urls")),
 ]

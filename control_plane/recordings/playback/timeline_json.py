@@ -15,6 +15,8 @@ CLOCK_ORDER = ("rtcp_sr", "arrival")
 def timeline_json(class_session: ClassSession, timeline: ClassTimeline, folder: str) -> dict[str, Any]:
     """Returns the body of `timeline.json`; times in seconds, `media_t` in playlist time of the track.
 
+    Lists the tracks of `timeline` only: a part of a class may have fewer.
+
     Args:
         folder: the URL of the class, which the URLs of `timeline.json` and of the playlists start with.
     """
@@ -27,7 +29,11 @@ def timeline_json(class_session: ClassSession, timeline: ClassTimeline, folder: 
             "duration_s": _seconds(timeline.duration_us),
             "state": class_session.state,
         },
-        "tracks": [_track(track, timeline.tracks[track.id], folder) for track in class_session.tracks.all()],
+        "tracks": [
+            _track(track, timeline.tracks[track.id], folder)
+            for track in class_session.tracks.all()
+            if track.id in timeline.tracks
+        ],
     }
 
 

@@ -63,7 +63,7 @@ STORE_READ_TIMEOUT_S = 0.5
 _readers = FairThreads("playback", threads=READERS, of_one=READERS_PER_STUDIO)
 _reads_in_progress: ResultCache[Future[bytes]] = ResultCache(most=64, for_s=30.0)
 """Small reads in progress, at most `BUFFERED_RESPONSE_BYTES` each."""
-_SEGMENT_COLUMNS = (
+SEGMENT_COLUMNS = (
     "id",
     "studio",
     "class_session",
@@ -150,21 +150,13 @@ def init(
     request: HttpRequest, actor: Actor, class_session: ClassSession, track_id: UUID, segment_id: UUID
 ) -> HttpResponseBase:
     """Serves the init section of a segment decrypted: it contains formats, no picture."""
-    segment = _segment(class_session, segment_id, track_id=track_id)
+    segment = playable_segment(class_session, segment_id, track_id=track_id)
     authorization = _require(actor, class_session)
     replay = touch_replay(class_session, authorization=authorization)
-    if segment.init_size_bytes > MAX_INIT_BYTES:  # older than the limit: do not read it
-        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT)
     # Read before opening the key: its audit event locks the studio's chain, and the store may be slow.
-    sealed = _read_buffered(segment, segment.init_offset_bytes, segment.init_size_bytes)
+    sealed = read_sealed_init(segment)
     content_key = _content_key(segment, class_session, authorization, replay)
-    decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
-    unpadder = PKCS7(128).unpadder()
-    try:
-        plain = unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
-    except ValueError as error:
-        # Invalid padding or length: the server could not check what the agent encrypted.
-        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT) from error
+    plain = decrypt_init(segment, sealed, content_key)
     return HttpResponse(plain, content_type="video/mp4")
 
 
@@ -173,7 +165,7 @@ def key(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
     """Serves the content key of a segment, after the replay is audited."""
-    segment = _segment(class_session, segment_id)
+    segment = playable_segment(class_session, segment_id)
     authorization = _require(actor, class_session)
     replay = touch_replay(class_session, authorization=authorization)
     content_key = _content_key(segment, class_session, authorization, replay)
@@ -185,22 +177,22 @@ def content(
     request: HttpRequest, actor: Actor, class_session: ClassSession, segment_id: UUID
 ) -> HttpResponseBase:
     """Serves the ciphertext of a segment or of a range of it, or redirects to a presigned URL of the store."""
-    segment = _segment(class_session, segment_id)
+    segment = playable_segment(class_session, segment_id)
     touch_replay(class_session, authorization=_require(actor, class_session))
     try:
-        part = parse_range(_range_of(request), segment.size_bytes)
+        part = parse_range(range_of(request), segment.size_bytes)
     except Unsatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{segment.size_bytes}"})
     if request.method == "HEAD":
         # Presigned URLs permit GET only; HEAD is answered here.
-        return _with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
+        return with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
     signed = open_store(segment.store_id).presign_get(segment.object_key, lifetime=PRESIGNED_LIFETIME)
     if signed is not None:
         return HttpResponseRedirect(signed.url)
     whole = part or ByteRange(0, segment.size_bytes - 1, segment.size_bytes)
     response: HttpResponseBase
     if whole.size_bytes <= BUFFERED_RESPONSE_BYTES:
-        data = _read_buffered(segment, whole.first, whole.size_bytes)
+        data = read_buffered(segment, whole.first, whole.size_bytes)
         response = HttpResponse(data, content_type="video/mp4")
     else:
         chunks = _read(segment, whole.first, whole.size_bytes)
@@ -210,19 +202,48 @@ def content(
             ),
             content_type="video/mp4",
         )
-    return _with_length(response, part, segment.size_bytes)
+    return with_length(response, part, segment.size_bytes)
+
+
+def read_sealed_init(segment: Segment) -> bytes:
+    """Returns the encrypted init section of a segment.
+
+    Raises:
+        ControlPlaneError: it is larger than any init section.
+        Busy: as `read_buffered`.
+    """
+    if segment.init_size_bytes > MAX_INIT_BYTES:  # older than the limit: do not read it
+        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT)
+    return read_buffered(segment, segment.init_offset_bytes, segment.init_size_bytes)
+
+
+def decrypt_init(segment: Segment, sealed: bytes, content_key: bytes) -> bytes:
+    """Returns the init section of a segment in clear.
+
+    Raises:
+        ControlPlaneError: its padding or length is wrong.
+    """
+    decryptor = Cipher(algorithms.AES(content_key), modes.CBC(bytes(segment.init_iv))).decryptor()
+    unpadder = PKCS7(128).unpadder()
+    try:
+        return unpadder.update(decryptor.update(sealed) + decryptor.finalize()) + unpadder.finalize()
+    except ValueError as error:
+        # Invalid padding or length: the server could not check what the agent encrypted.
+        raise ControlPlaneError(_DAMAGED_INIT, code=Code.SEGMENT_CORRUPT) from error
 
 
 def _folder(request: HttpRequest) -> str:
     return request.path.rpartition("/")[0]
 
 
-def _range_of(request: HttpRequest) -> str:
+def range_of(request: HttpRequest) -> str:
+    """Returns the `Range` header that counts; empty: the whole object."""
     # The server sends neither ETags nor dates, so an If-Range condition never matches: send the whole object.
     return "" if "If-Range" in request.headers else request.headers.get("Range", "")
 
 
-def _with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes: int) -> HttpResponseBase:
+def with_length(response: HttpResponseBase, part: ByteRange | None, size_bytes: int) -> HttpResponseBase:
+    """Sets the headers of a response with all, or a part, of `size_bytes`; returns it."""
     response["Accept-Ranges"] = "bytes"
     response["Content-Length"] = str(part.size_bytes if part else size_bytes)
     if part:
@@ -266,13 +287,26 @@ def _require(actor: Actor, class_session: ClassSession) -> access.Authorization:
     return access.require(actor, REPLAY, class_session)
 
 
-def _segment(class_session: ClassSession, segment_id: UUID, *, track_id: UUID | None = None) -> Segment:
-    # Without the fragments: they are most of a row and not needed here.
+def playable_segment(
+    class_session: ClassSession,
+    segment_id: UUID,
+    *,
+    track_id: UUID | None = None,
+    columns: tuple[str, ...] = SEGMENT_COLUMNS,
+) -> Segment:
+    """Returns an undamaged segment of a class.
+
+    Args:
+        columns: those that are read; the fragments are most of a row and rarely needed.
+
+    Raises:
+        NotFound: the class (or the track) has no such segment, or it is damaged.
+    """
     where, values = "this.id = %s AND this.class_session_id = %s", [segment_id, class_session.pk]
     where = f"{where} AND {_UNDAMAGED}"
     if track_id is not None:
         where, values = f"{where} AND this.track_id = %s", [*values, track_id]
-    segment = fetch_one(Segment, where, values, only=_SEGMENT_COLUMNS)
+    segment = fetch_one(Segment, where, values, only=columns)
     if segment is None:
         raise NotFound
     return segment
@@ -291,7 +325,7 @@ def _content_key(
         return release.content_key(bytes(segment.wrapped_key), segment_id=segment.id)
 
 
-def _read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:
+def read_buffered(segment: Segment, offset_bytes: int, size_bytes: int) -> bytes:
     """Returns a small part of a segment.
 
     Raises:

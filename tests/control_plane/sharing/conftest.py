@@ -22,4 +22,5 @@ def scene(cast: Cast, tmp_path: Path) -> Scene:
     with studio_scope(cast.studio.id):
         ClassSession.objects.filter(pk=made.session.pk).update(state=ClassState.COMPLETE)
         save_roster(made.session, [], confirm=True, actor=cast.alice.actor)
+    made.session = made.reread()
     return made

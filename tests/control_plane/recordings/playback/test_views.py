@@ -442,13 +442,13 @@ def test_a_store_of_a_studios_own_that_is_slow_keeps_no_thread_of_a_request(
     waits = []
     for _ in range(3):
         with pytest.raises(Busy) as busy:
-            views._read_buffered(segment, 0, 16)
+            views.read_buffered(segment, 0, 16)
         waits.append(busy.value.until)
     store.give.set()
     for until in waits:
         assert until is not None
         until.result(20)
-    assert views._read_buffered(segment, 0, 16) == bytes(16)
+    assert views.read_buffered(segment, 0, 16) == bytes(16)
     assert store.asked == 1, "a repeated request gets what was read"
 
 
@@ -461,9 +461,9 @@ def test_a_store_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(views, "_read", broken)
     with pytest.raises(StoreUnavailable):
-        views._read_buffered(segment, 0, 16)
+        views.read_buffered(segment, 0, 16)
     monkeypatch.setattr(views, "_read", lambda *_: iter([b"here"]))
-    assert views._read_buffered(segment, 0, 16) == b"here"
+    assert views.read_buffered(segment, 0, 16) == b"here"
 
 
 def test_a_studio_whose_stores_are_slow_leaves_the_others_their_readers(
@@ -473,10 +473,10 @@ def test_a_studio_whose_stores_are_slow_leaves_the_others_their_readers(
     for number in range(views.READERS):
         segment = Segment(studio_id=studio_id, store_id=new_id(), object_key=f"{number}")
         with pytest.raises(Busy):
-            views._read_buffered(segment, 0, 16)
+            views.read_buffered(segment, 0, 16)
     monkeypatch.setattr(views, "_read", lambda *_: iter([b"quick"]))
     monkeypatch.setattr(views, "STORE_READ_TIMEOUT_S", 20)
     assert (
-        views._read_buffered(Segment(studio_id=new_id(), store_id=new_id(), object_key="x"), 0, 5) == b"quick"
+        views.read_buffered(Segment(studio_id=new_id(), store_id=new_id(), object_key="x"), 0, 5) == b"quick"
     )
     store.give.set()

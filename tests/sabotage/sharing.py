@@ -1,0 +1,151 @@
+"""Sabotages of egress and of share links."""
+
+from tests.sabotage.sabotage import Sabotage
+
+_EGRESS = "control_plane/sharing/egress.py"
+_OPENINGS = "control_plane/sharing/openings.py"
+_VIEWS = "control_plane/sharing/views.py"
+_LINKS = "control_plane/sharing/links.py"
+_PART = "control_plane/sharing/part.py"
+_TEST_EGRESS = "tests/control_plane/sharing/test_egress.py"
+_TEST_LINKS = "tests/control_plane/sharing/test_links.py"
+_ENDS = f"{_TEST_LINKS}::test_an_open_view_ends_with_the_next_request"
+
+SHARING = (
+    Sabotage(
+        "consent, roster and rules are asked when a link is made, and not when it plays",
+        "sharing",
+        _OPENINGS,
+        "        authorization = require_egress(_sharer(link), link.class_session, EgressKind.SHARE, request)\n",
+        "        authorization = access.require(_sharer(link), SHARE, link.class_session)\n",
+        (f"{_TEST_LINKS}::test_consent_that_is_withdrawn_ends_an_open_view",),
+    ),
+    Sabotage(
+        "consent to sharing counts as consent to downloads",
+        "sharing",
+        _EGRESS,
+        "missing_consents(dancer_ids, PURPOSES[kind], now)",
+        "missing_consents(dancer_ids, ConsentPurpose.SHARE, now)",
+        (f"{_TEST_EGRESS}::test_everyone_enrolled_or_present_must_have_consented_to_the_kind",),
+    ),
+    Sabotage(
+        "a protected dancer stops nothing",
+        "sharing",
+        _EGRESS,
+        "    if guarded := protected_dancers(dancer_ids):",
+        "    if guarded := protected_dancers(()):",
+        (f"{_TEST_LINKS}::test_a_protected_dancer_ends_an_open_view",),
+    ),
+    Sabotage(
+        "the error of a refused egress names the dancers",
+        "sharing",
+        _EGRESS,
+        'f"{item.plain} {item.way_out}" for item in blockers',
+        'f"{item.text} {item.way_out}" for item in blockers',
+        (f"{_TEST_EGRESS}::test_a_protected_dancer_stops_it_and_is_named_to_those_who_may_know",),
+    ),
+    Sabotage(
+        "the expiry of a link is ignored by an open view",
+        "sharing",
+        _OPENINGS,
+        "view.link.revoked_at is not None or now >= view.link.expires_at:",
+        "view.link.revoked_at is not None:",
+        (f"{_ENDS}[_expire]",),
+    ),
+    Sabotage(
+        "a revoked link goes on playing",
+        "sharing",
+        _OPENINGS,
+        "view.link.revoked_at is not None or now >= view.link.expires_at:",
+        "now >= view.link.expires_at:",
+        (f"{_ENDS}[_revoke]",),
+    ),
+    Sabotage(
+        "answers of a link may be cached by a proxy",
+        "sharing",
+        _VIEWS,
+        '    response["Cache-Control"] = "no-store"\n',
+        '    response["Cache-Control"] = "public, max-age=600"\n',
+        (f"{_TEST_LINKS}::test_every_answer_is_private",),
+    ),
+    Sabotage(
+        "the secret of a link stands in the database",
+        "sharing",
+        _LINKS,
+        "secret_sha256=sha256(secret).digest()",
+        "secret_sha256=secret",
+        (f"{_TEST_LINKS}::test_the_database_and_the_log_know_no_secret",),
+    ),
+    Sabotage(
+        "wrong PINs are not counted for the link",
+        "sharing",
+        _OPENINGS,
+        "    link.pin_failures += 1\n",
+        "",
+        (f"{_TEST_LINKS}::test_ten_thousand_pins_do_not_pass",),
+    ),
+    Sabotage(
+        "a network tries PINs without limit",
+        "sharing",
+        _OPENINGS,
+        "    if row.failures >= PIN_TRIES:",
+        "    if row.failures >= 10**9:",
+        (f"{_TEST_LINKS}::test_a_locked_network_may_try_again_later_and_others_meanwhile",),
+    ),
+    Sabotage(
+        "a camera outside a link is served",
+        "sharing",
+        _PART,
+        "for id_, track in whole.tracks.items() if id_ in part.track_ids}",
+        "for id_, track in whole.tracks.items()}",
+        (f"{_TEST_LINKS}::test_cameras_outside_the_link_are_not_served",),
+    ),
+    Sabotage(
+        "bytes beyond the bounds of a link are served",
+        "sharing",
+        _VIEWS,
+        "    if part is None or not _is_inside(part, places):",
+        "    if part is None:",
+        (f"{_TEST_LINKS}::test_bytes_beyond_the_bounds_are_not_served",),
+    ),
+    Sabotage(
+        "a fragment that begins before the end of a link is served as a whole",
+        "sharing",
+        _PART,
+        "        and from_us <= item.class_us\n        and item.class_us + item.duration_us <= to_us\n",
+        "        and from_us < item.class_us + item.duration_us\n        and item.class_us <= to_us\n",
+        (f"{_TEST_LINKS}::test_bytes_beyond_the_bounds_are_not_served",),
+    ),
+    Sabotage(
+        "the views of a link are not limited",
+        "sharing",
+        "control_plane/sharing/models.py",
+        "            and (self.max_views is None or self.views < self.max_views)\n",
+        "",
+        (f"{_TEST_LINKS}::test_views_are_counted_when_the_secret_is_traded",),
+    ),
+    Sabotage(
+        "the cookie of one link opens another",
+        "sharing",
+        _OPENINGS,
+        "token_sha256=sha256(token.encode()).digest(), link__public_id=public_id, expires_at__gt=now",
+        "token_sha256=sha256(token.encode()).digest(), expires_at__gt=now",
+        (f"{_TEST_LINKS}::test_the_cookie_of_one_link_opens_no_other",),
+    ),
+    Sabotage(
+        "links of another studio are revoked",
+        "sharing",
+        _LINKS,
+        "        access.require(actor, SHARE, link)\n",
+        "",
+        (f"{_TEST_LINKS}::test_another_studio_neither_makes_sees_nor_revokes",),
+    ),
+    Sabotage(
+        "a link without a PIN goes on where a PIN is demanded now",
+        "sharing",
+        _OPENINGS,
+        "    if not link.pin_hash and needs_pin(link.class_session, egress_policy()):",
+        "    if not link.pin_hash and False:",
+        (f"{_ENDS}[_demand_pins]",),
+    ),
+)
