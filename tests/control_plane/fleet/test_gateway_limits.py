@@ -72,7 +72,7 @@ async def test_an_agent_that_floods_waits_and_others_are_heard(
             await send_message(socket, Heartbeat(status=status()))
         await send_message(quiet, Heartbeat(status=status()))
         await eventually(committed, agent, lambda row: hasattr(row, "status_report"))
-        assert len(taken[flooding.agent_id]) <= 4
+        assert 1 <= len(taken.get(flooding.agent_id, [])) <= 4
         released.set()
 
 
