@@ -7,7 +7,7 @@ from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.navigation import NavigationEntry
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import VIEW_AGENTS
-from control_plane.people.permissions import VIEW_DANCERS
+from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
 
@@ -55,7 +55,7 @@ CONSENTS = NavigationEntry(
     "settings.consents",
     label=gettext_noop("Consents"),
     url_name="portal:consents",
-    order=33,
+    order=34,
     permission=VIEW_DANCERS,
 )
 DATA_REQUESTS = NavigationEntry(
@@ -64,6 +64,13 @@ DATA_REQUESTS = NavigationEntry(
     url_name="portal:data_requests",
     order=35,
     permission=ANSWER_DATA_REQUESTS,
+)
+TIMETABLE = NavigationEntry(
+    "settings.timetable",
+    label=gettext_noop("Timetable"),
+    url_name="portal:class_types",
+    order=33,
+    permission=MANAGE_DANCERS,
 )
 SIGN_IN = NavigationEntry(
     "settings.sign_in",

@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.recordings import services
+from control_plane.recordings.class_type_models import ClassType, Enrolment
 from control_plane.recordings.damage_models import SegmentDamage
 from control_plane.recordings.models import (
     AgentRecording,
@@ -131,3 +132,20 @@ class AppearanceAdmin(ScopedAdmin):
     list_display = ("dancer", "class_session", "confirmed_at")
     list_select_related = ("dancer", "class_session")
     fields = readonly_fields = ("class_session", "dancer", "confirmed_at", "confirmed_by")
+
+
+@admin.register(ClassType)
+class ClassTypeAdmin(ScopedAdmin):
+    """Class types of the timetable."""
+
+    list_display = ("name", "ended_at")
+    fields = readonly_fields = ("name", "ended_at")
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(ScopedAdmin):
+    """Enrolments, ended ones included."""
+
+    list_display = ("dancer", "class_type", "starts_at", "ends_at")
+    list_select_related = ("dancer", "class_type")
+    fields = readonly_fields = ("dancer", "class_type", "starts_at", "ends_at")

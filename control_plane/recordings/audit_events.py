@@ -81,3 +81,36 @@ ROSTER_CONFIRMED = AuditEvent(
     category=Category.PEOPLE,
     sentence="{who} confirmed the roster of {what}",
 )
+CLASS_TYPE_ADDED = AuditEvent(
+    "class_type.added",
+    "A class type was added to the timetable.",
+    category=Category.PEOPLE,
+    severity=Severity.ROUTINE,
+)
+CLASS_TYPE_ENDED = AuditEvent(
+    "class_type.ended",
+    "A class type and its enrolments ended.",
+    category=Category.PEOPLE,
+)
+CLASS_TYPE_SET = AuditEvent(
+    "class.class_type_set",
+    "The class type of a class was set. Its enrolled dancers count as present.",
+    category=Category.PEOPLE,
+)
+ENROLMENT_STARTED = AuditEvent(
+    "enrolment.started",
+    "Dancers were enrolled for a class type.",
+    category=Category.PEOPLE,
+)
+ENROLMENT_ENDED = AuditEvent(
+    "enrolment.ended",
+    "An enrolment for a class type ended.",
+    category=Category.PEOPLE,
+)
+ENROLMENTS_OPENED = AuditEvent(
+    "enrolments.opened",
+    "The dancers enrolled for a class type were viewed.",
+    category=Category.PEOPLE,
+    sentence="{who} viewed the dancers of {what}",
+    is_read=True,
+)

@@ -198,6 +198,8 @@ _BODIES: dict[str, Any] = {
     "api:dancers": lambda tenant, source: {"name": "Nova"},
     "portal:add_dancer": lambda tenant, source: {"name": "Nova"},
     "portal:dancer": lambda tenant, source: {"name": "Nova"},
+    "portal:class_types": lambda tenant, source: {"name": "Ballet 2"},
+    "portal:class_type": lambda tenant, source: {"dancer": source.ids["dancer_of_nobody"]},
     "portal:notice": lambda tenant, source: {"title": "New", "text": "New", "purposes": "replay"},
     "portal:ask_consent": lambda tenant, source: {
         "dancer": source.ids["dancer"],

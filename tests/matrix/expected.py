@@ -28,6 +28,8 @@ VIEW_OF = {
     "grant_id": MANAGE_PEOPLE,
     "dancer_id": VIEW_DANCERS,
     "notice_id": MANAGE_CONSENTS,
+    "class_type_id": MANAGE_DANCERS,
+    "enrolment_id": MANAGE_DANCERS,
     "guardianship_id": MANAGE_DANCERS,
     "data_request_id": ANSWER_DATA_REQUESTS,
     "provider_id": MANAGE_STUDIO,

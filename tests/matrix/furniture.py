@@ -203,7 +203,10 @@ def _consents(tenant: Tenant, dancer: Dancer) -> None:
     answer_for(dancer, {ConsentPurpose.POSE: ConsentAnswer.GRANTED}, user=guardian, notice=notice)
     kind = ClassType.objects.create(studio=tenant.studio, name=word(tenant.name, "classtype"))
     tenant.ids["class_type"] = kind.id
-    Enrolment.objects.create(studio=tenant.studio, class_type=kind, dancer=dancer, starts_at=now)
+    enrolment = Enrolment.objects.create(
+        studio=tenant.studio, class_type=kind, dancer=dancer, starts_at=now - timedelta(days=1)
+    )
+    tenant.ids["enrolment"] = enrolment.id
 
 
 def _settings(tenant: Tenant) -> None:

@@ -52,6 +52,7 @@ GROUPS = {
     "data requests": {"data_requests_datarequest"},
     "consents": {"people_consentrecord", "people_consentrequest"},
     "notices": {"people_consentnotice"},
+    "timetable": {"recordings_classtype", "recordings_enrolment"},
     "roster": {"recordings_appearance", "recordings_classsession"},
     "audit": {"audit_entry", "audit_chainhead"},
 }

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -23,9 +24,11 @@ from control_plane.portal.dancers.forms import ListForm
 from control_plane.portal.dancers.presenter import roster_lines
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.recordings.audit_events import ROSTER_OPENED
+from control_plane.recordings.class_type_models import ClassType
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.rosters import dancers_named, save_roster
 from control_plane.recordings.selectors import class_for
+from control_plane.recordings.timetable import MOST_CLASS_TYPES
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,5 +97,8 @@ def _page(
         "from_file": from_file,
         "confirmed_by": confirmed_by,
         "file_form": ListForm(),
+        "class_types": ClassType.objects.filter(Q(ended_at=None) | Q(pk=class_session.class_type_id))[
+            :MOST_CLASS_TYPES
+        ],
     } | context
     return studio_page(request, "portal/classes/roster.html", page, status=400 if wrong else 200)

@@ -15,6 +15,7 @@ from control_plane.common.errors import NotFound
 from control_plane.common.names import clean_name, name_key
 from control_plane.people.models import Dancer, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
+from control_plane.recordings.presence import dancers_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,12 @@ def roster_lines(
     """Returns the dancers to tick for a class: current dancers, and former ones that are on the roster.
 
     Args:
-        ticked: the ticked dancers, in place of the saved ones.
+        ticked: the ticked dancers, in place of the saved ones, or of those who are enrolled if none are saved.
     """
     saved = set(Appearance.objects.filter(class_session=class_session).values_list("dancer_id", flat=True))
+    if not saved and class_session.roster_confirmed_at is None:
+        # Nobody has written this roster yet: the dancers of the class type are suggested.
+        saved = dancers_in(class_session)
     chosen = saved if ticked is None else set(ticked)
     dancers = list(
         access.visible(actor, Dancer)
