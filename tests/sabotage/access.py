@@ -183,7 +183,8 @@ ACCESS = (
         "access",
         "control_plane/storage/tasks.py",
         "    run_probe(UUID(studio), UUID(probe_id))",
-        '    from control_plane.tenancy.selectors import studio_ids\n\n    for found in studio_ids("wherever it is"):\n        run_probe(UUID(str(found)), UUID(probe_id))',
+        "    from control_plane.tenancy.selectors import studio_ids\n\n"
+        '    for found in studio_ids("wherever it is"):\n        run_probe(UUID(str(found)), UUID(probe_id))',
         (
             "tests/matrix/test_jobs.py::test_a_task_touches_one_studio_and_tells_of_none"
             "[control_plane.storage.tasks.run_store_probe]",
