@@ -9,6 +9,7 @@ AREAS = (
     "operator",
     "storage",
     "classes",
+    "shares",
     "rooms",
     "access",
     "keys",

@@ -10,7 +10,7 @@ from control_plane.common.permissions import StudioPermission
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_CONSENTS, MANAGE_DANCERS, VIEW_DANCERS
-from control_plane.recordings.permissions import VIEW_CLASS
+from control_plane.recordings.permissions import SHARE, VIEW_CLASS
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
 from tests.matrix.actors import Asker
@@ -39,6 +39,7 @@ VIEW_OF = {
     "key_id": USE_API,
     "alert_id": MANAGE_POLICY,
     "migration_id": MANAGE_STORAGE,
+    "link_id": SHARE,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 

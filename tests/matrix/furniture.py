@@ -44,6 +44,7 @@ from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
+from control_plane.sharing.models import EgressPolicy, EgressUse, PinFailures, ShareLink, ShareView
 from control_plane.tenancy.models import Room
 from control_plane.tenancy.permissions import VIEW_STUDIO
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
@@ -291,6 +292,34 @@ def _rights(tenant: Tenant) -> None:
         tenant.ids["grant"] = right.id
 
 
+def _links(tenant: Tenant) -> None:
+    """A share link that was opened; its roster is not confirmed, so that it plays nothing."""
+    now = timezone.now()
+    with studio_scope(tenant.studio.id):
+        link = ShareLink.objects.create(
+            studio=tenant.studio,
+            class_session_id=tenant.ids["class"],
+            public_id=secrets.token_hex(6),
+            created_by=tenant.people["admin"].id,
+            title=word(tenant.name, "link"),
+            secret_sha256=secrets.token_bytes(32),
+            track_ids=[tenant.ids["class.track"]],
+            expires_at=now + timedelta(days=7),
+        )
+        ShareView.objects.create(
+            studio=tenant.studio,
+            link=link,
+            token_sha256=secrets.token_bytes(32),
+            expires_at=now,
+            seen_at=now,
+            entry_id=new_id(),
+        )
+        PinFailures.objects.create(studio=tenant.studio, link=link, tried_at=now)
+        EgressPolicy.objects.create(studio=tenant.studio)
+        EgressUse.objects.create(studio=tenant.studio, day=now.date(), source_id=new_id())
+        tenant.ids["link"] = link.id
+
+
 def _upload(caller: Caller, made: list[Cut]) -> None:
     answers = ingest.announce_segments([item.manifest for item in made], caller)
     client = Client()
@@ -331,4 +360,5 @@ def furnish(tenant: Tenant, folder: Path) -> None:
     _classes(tenant, folder)
     _dancers(tenant)
     _rights(tenant)
+    _links(tenant)
     _settings(tenant)

@@ -33,6 +33,7 @@ GROUPS = {
     "checks": {"recordings_segmentdamage", "integrity_integrityscan"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
+    "links": {"sharing_sharelink"},
     "people": {"tenancy_membership", "access_objectpermission", "people_guardianship", "tenancy_invitation"},
     "signin": {
         "identity_signinpolicy",

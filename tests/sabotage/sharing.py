@@ -7,6 +7,8 @@ _OPENINGS = "control_plane/sharing/openings.py"
 _VIEWS = "control_plane/sharing/views.py"
 _LINKS = "control_plane/sharing/links.py"
 _PART = "control_plane/sharing/part.py"
+_PAGES = "control_plane/portal/shares/views.py"
+_TEST_PAGES = "tests/control_plane/portal/test_shares.py"
 _TEST_EGRESS = "tests/control_plane/sharing/test_egress.py"
 _TEST_LINKS = "tests/control_plane/sharing/test_links.py"
 _ENDS = f"{_TEST_LINKS}::test_an_open_view_ends_with_the_next_request"
@@ -147,5 +149,13 @@ SHARING = (
         "    if not link.pin_hash and needs_pin(link.class_session, egress_policy()):",
         "    if not link.pin_hash and False:",
         (f"{_ENDS}[_demand_pins]",),
+    ),
+    Sabotage(
+        "the page of a link may be kept by a proxy",
+        "sharing",
+        _PAGES,
+        '    response["Cache-Control"] = "no-store"\n',
+        "",
+        (f"{_TEST_PAGES}::test_the_page_of_a_link_is_the_same_for_every_id",),
     ),
 )

@@ -29,6 +29,7 @@ if (arguments_.has("--tests")) {
     entryPoints: [
       { in: "src/portal.ts", out: "portal" },
       { in: "src/replay.ts", out: "replay" },
+      { in: "src/share.ts", out: "share" },
       { in: "src/console.ts", out: "console" },
       { in: "src/styles/portal.css", out: "style" },
       { in: "src/styles/console.css", out: "console" },

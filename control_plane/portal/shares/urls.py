@@ -1,0 +1,13 @@
+"""Addresses of share links."""
+
+from django.urls import path
+
+from control_plane.portal.addresses import STUDIO
+from control_plane.portal.shares import views
+
+urlpatterns = [
+    path("s/<slug:public_id>", views.link_page, name="link"),
+    path(f"{STUDIO}/classes/<uuid:class_id>/share/", views.share, name="share"),
+    path(f"{STUDIO}/classes/<uuid:class_id>/share/revoke/", views.revoke_all, name="revoke_links"),
+    path(f"{STUDIO}/links/<uuid:link_id>/revoke/", views.revoke, name="revoke_link"),
+]
