@@ -1,7 +1,8 @@
 """The demo studio: the steps of the demonstration that happen inside the control plane.
 
 Every step calls the services as one of the demo's people: Alice owns the studio and sets it up, Ivan teaches and presses
-Record, Vera may view. Steps are idempotent: a second run finds the same studio, room, cameras and agent.
+Record, Vera may view, Gita is the mother of a dancer. Steps are idempotent: a second run finds the same studio, room,
+cameras and agent.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.roles import Role
 from control_plane.common.scoping import platform_scope, studio_scope
+from control_plane.console.demo_families import consent_facts, furnish_families, share_class
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import create_pairing_code
 from control_plane.fleet.selectors import RECORDING_STATES, camera_statuses, fresh_status, is_acknowledged
@@ -38,6 +40,7 @@ PEOPLE = {
     "admin": ("alice@demo-dance.example", "Alice", Role.ADMIN),
     "instructor": ("ivan@demo-dance.example", "Ivan", Role.INSTRUCTOR),
     "viewer": ("vera@demo-dance.example", "Vera", Role.VIEWER),
+    "guardian": ("gita@demo-dance.example", "Gita", Role.GUARDIAN),
 }
 CAMERA_NAMES = {Position.LEFT: "Left", Position.CENTRE: "Centre", Position.RIGHT: "Right"}
 SYSTEM = Actor.system("manage demo_studio")
@@ -213,6 +216,13 @@ class DemoStudio:
                     for track in Track.objects.filter(class_session=class_session).order_by("position")
                 ],
             }
+
+    def share(self, class_id: str) -> Facts:
+        """Adds the families, confirms the roster of a complete class as Alice, and shares the class by a link."""
+        with studio_scope(self.studio.id):
+            dancers = furnish_families(self.studio, admin=self._admin, guardian=self._people["guardian"])
+            link = share_class(self._class(class_id), dancers, admin=self._admin)
+            return {"share": link, "consent": consent_facts(dancers)}
 
     def links(self) -> Facts:
         """Returns new one-time sign-in links, one for each person of the demo."""

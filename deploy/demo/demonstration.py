@@ -135,6 +135,8 @@ class Demonstration:
                 "the class is empty: no segment arrived", log=self._programs.logs / "demo-agent.log"
             )
         self._facts |= console.ask({"do": "report", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
+        with self._display.step("sharing the class: Alice confirms the roster and makes a link"):
+            self._facts |= console.ask({"do": "share", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
         self._write_report({})
 
     def _progress(self, console: DemoProcess) -> Facts:
@@ -153,6 +155,9 @@ class Demonstration:
             )
         say()
         say(f"replay:  {self._facts['address']}", style="bold")
+        share, consent = self._facts["share"], self._facts["consent"]
+        say(f"shared:  {share['address']}  PIN {share['pin']}", style="bold")
+        say(f"consent to sharing: {consent['given']} dancers, {consent['missing']} missing")
         self._show_links()
         if not self._options.exit_after:
             enter = "Enter prints fresh links, " if sys.stdin.isatty() else ""
@@ -163,6 +168,7 @@ class Demonstration:
         self._display.say("sign in (each link works once, within 12 hours):")
         self._display.say(f"  as Alice, who owns the studio:  {links['admin']}")
         self._display.say(f"  as Ivan, who teaches:           {links['instructor']}")
+        self._display.say(f"  as Gita, mother of a dancer:    {links['guardian']}")
 
     def _stay(self) -> None:
         """Checks the programs until Ctrl-C."""

@@ -104,6 +104,9 @@ class TestDemonstration:
         report = running.report()
         assert report["ok"]
         assert report["class"]["state"] == "complete"
+        assert "/s/" in report["share"]["address"]
+        assert len(report["share"]["pin"]) == 6
+        assert report["consent"] == {"asked": 0, "given": 2, "missing": 1}
         assert [camera["position"] for camera in report["cameras"]] == sorted(CAMERAS)
         for camera in report["cameras"]:
             assert camera["gaps"] == []

@@ -52,7 +52,7 @@ class Command(BaseCommand):
             step.__name__: step
             for step in (
                 demo.facts, demo.enrol, demo.set_cameras, demo.cameras, demo.record, demo.stop, demo.progress, demo.report,
-                demo.links,
+                demo.share, demo.links,
             )
         }  # fmt: skip
         for line in sys.stdin:
