@@ -20,6 +20,7 @@ APPS = (
     "data_requests",
     "compliance",
     "sharing",
+    "retention",
     "ingest",
     "integrity",
     "recordings",

@@ -44,6 +44,8 @@ from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
+from control_plane.retention.models import HoldKind, Preset, RetentionRun, RetentionRunItem, RunState
+from control_plane.retention.services import confirm_policy, place_hold, save_rule
 from control_plane.sharing.models import EgressPolicy, EgressUse, PinFailures, ShareLink, ShareView
 from control_plane.tenancy.models import Room
 from control_plane.tenancy.permissions import VIEW_STUDIO
@@ -149,6 +151,33 @@ def _fault(tenant: Tenant, cut: Cut) -> None:
             [DamageFinding(row.id, place, DamageKind.HASH, word(tenant.name, "note"))], actor=inspect.SYSTEM
         )
         IntegrityScan.objects.create(studio=tenant.studio, depth=ScanDepth.HASH, begun_at=timezone.now())
+
+
+def _retention(tenant: Tenant) -> None:
+    admin, studio, now = tenant.people["admin"].actor, tenant.studio, timezone.now()
+    confirm_policy(studio, preset=Preset.UK_EU, minors_days=365, adults_days=365, actor=admin)
+    rule = save_rule(studio, days=365, room=None, adults_only=True, actor=admin)
+    hold = place_hold(
+        studio,
+        kind=HoldKind.MANUAL,
+        reason=word(tenant.name, "note"),
+        ends_at=now + timedelta(hours=1),
+        actor=admin,
+    )
+    with studio_scope(studio.id):
+        run = RetentionRun.objects.create(
+            studio=studio,
+            state=RunState.RUNNING,
+            planned_at=now,
+            due_classes=1,
+            due_bytes=1,
+            total_classes=9,
+            total_bytes=9,
+        )
+        RetentionRunItem.objects.create(
+            studio=studio, run=run, class_session_id=tenant.ids["class"], due_at=now, days=7
+        )
+    tenant.ids |= {"retention_rule": rule.id, "retention_hold": hold.id, "retention_run": run.id}
 
 
 def _dancers(tenant: Tenant) -> None:
@@ -362,3 +391,4 @@ def furnish(tenant: Tenant, folder: Path) -> None:
     _rights(tenant)
     _links(tenant)
     _settings(tenant)
+    _retention(tenant)

@@ -23,6 +23,7 @@ from django.core.management.base import CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.config.celery import app as celery_app
+from control_plane.retention.models import RetentionRun
 from control_plane.storage.models import StoreMigration, StoreProbe
 from control_plane.tenancy import sweeping
 from tests import servers
@@ -177,9 +178,17 @@ def _move(tenant: Tenant) -> UUID:
         return UUID(str(StoreMigration.objects.get_or_create(studio=tenant.studio)[0].id))
 
 
+def _retention_run(tenant: Tenant) -> UUID:
+    """Returns the open run of a studio, in which one class is left."""
+    with studio_scope(tenant.studio.id):
+        run: RetentionRun = RetentionRun.objects.get()
+        return UUID(str(run.id))
+
+
 _THINGS: dict[str, tuple[str, Callable[[Tenant], UUID]]] = {
     "run_store_probe": ("probe_id", _probe),
     "continue_migration": ("migration_id", _move),
+    "continue_retention": ("run_id", _retention_run),
 }
 """Task -> the parameter that names a thing, and what makes one."""
 
