@@ -19,6 +19,7 @@ from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
 from control_plane.people.models import Dancer
 from control_plane.plans.rate_limits import require_rate
+from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import ClassSession, Track
 from control_plane.recordings.permissions import SHARE
 from control_plane.recordings.presence import dancers_in
@@ -138,6 +139,11 @@ def revoke_links(studio: Studio, *, actor: Actor, class_session: ClassSession | 
             access.require(actor, SHARE, class_session)
             links = links.filter(class_session=class_session)
         return _revoke(list(links.values_list("pk", flat=True)), actor=actor)
+
+
+def remove_links(event: ClassShredded) -> None:
+    """Removes the links of a destroyed or expired class, with their views: the audit log keeps who shared and opened it."""
+    ShareLink.objects.filter(class_session_id=event.class_session_id).delete()
 
 
 def needs_pin(class_session: ClassSession, policy: EgressPolicy) -> bool:

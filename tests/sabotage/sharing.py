@@ -158,4 +158,12 @@ SHARING = (
         "",
         (f"{_TEST_PAGES}::test_the_page_of_a_link_is_the_same_for_every_id",),
     ),
+    Sabotage(
+        "the links of a destroyed class stay, with the networks that opened them",
+        "sharing",
+        "control_plane/sharing/subscriptions.py",
+        "ClassShredded.subscribe(remove_links)\n",
+        "",
+        (f"{_TEST_LINKS}::test_the_links_of_a_destroyed_class_are_removed",),
+    ),
 )

@@ -21,7 +21,7 @@ from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession, ClassState, Segment, Track
 from control_plane.recordings.rosters import save_roster
-from control_plane.recordings.shredding import shred_class
+from control_plane.recordings.shredding import remove_shredded, shred_class
 from control_plane.sharing.egress import EgressRefused
 from control_plane.sharing.links import LinkFacts, make_link, revoke_link, revoke_links
 from control_plane.sharing.models import EgressUse, PinRule, ShareLink, ShareView
@@ -229,6 +229,15 @@ def test_an_open_view_ends_with_the_next_request(scene: Scene, end: Any) -> None
     end(scene, viewer)
     assert viewer.statuses(scene) == {404}
     assert viewer.open().status_code == 404
+
+
+def test_the_links_of_a_destroyed_class_are_removed(scene: Scene) -> None:
+    viewer = opened(scene, with_pin=True)
+    _destroy(scene, viewer)
+    with studio_scope(scene.cast.studio.id):
+        remove_shredded()
+        assert not ShareLink.objects.exists()
+        assert not ShareView.objects.exists()
 
 
 def test_consent_that_is_withdrawn_ends_an_open_view(scene: Scene, family: Dancer) -> None:
