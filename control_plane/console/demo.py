@@ -22,7 +22,6 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, NotFound
 from control_plane.common.roles import Role
 from control_plane.common.scoping import platform_scope, studio_scope
-from control_plane.console.demo_families import consent_facts, furnish_families, share_class
 from control_plane.fleet.models import Agent, Camera
 from control_plane.fleet.pairing import create_pairing_code
 from control_plane.fleet.selectors import RECORDING_STATES, camera_statuses, fresh_status, is_acknowledged
@@ -54,7 +53,7 @@ class DemoStudio:
     def __init__(self, studio: Studio, room: Room, people: Mapping[str, User]) -> None:
         self.studio = studio
         self.room = room
-        self._people = people
+        self.people = people
         self._admin = Actor.user(people["admin"].id)
         self._instructor = Actor.user(people["instructor"].id)
 
@@ -86,7 +85,7 @@ class DemoStudio:
         return {
             "studio": {"id": str(self.studio.id), "slug": self.studio.slug, "name": self.studio.name},
             "room": {"id": str(self.room.id), "name": self.room.name},
-            "people": {part: user.email for part, user in self._people.items()},
+            "people": {part: user.email for part, user in self.people.items()},
         }
 
     def enrol(self, agent_id: str | None) -> Facts:
@@ -217,18 +216,11 @@ class DemoStudio:
                 ],
             }
 
-    def share(self, class_id: str) -> Facts:
-        """Adds the families, confirms the roster of a complete class as Alice, and shares the class by a link."""
-        with studio_scope(self.studio.id):
-            dancers = furnish_families(self.studio, admin=self._admin, guardian=self._people["guardian"])
-            link = share_class(self._class(class_id), dancers, admin=self._admin)
-            return {"share": link, "consent": consent_facts(dancers)}
-
     def links(self) -> Facts:
         """Returns new one-time sign-in links, one for each person of the demo."""
         return {
             part: create_signin_link(user, actor=SYSTEM, ttl=LINK_LIFETIME)
-            for part, user in self._people.items()
+            for part, user in self.people.items()
         }
 
     def _agent(self, agent_id: str) -> Agent:

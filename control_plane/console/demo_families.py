@@ -1,12 +1,13 @@
 """The families of the demo studio: dancers, a guardian, consents (one missing), a roster, a share link."""
 
 from datetime import timedelta
-from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
-from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
+from control_plane.common.scoping import studio_scope
+from control_plane.console.demo import DemoStudio, Facts
 from control_plane.people.consent_models import ConsentAnswer, ConsentPurpose, ConsentRecord, ConsentRequest
 from control_plane.people.consent_selectors import missing_consents
 from control_plane.people.consent_services import record_paper
@@ -16,11 +17,10 @@ from control_plane.people.services import add_dancer, start_guardianship
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.rosters import save_roster
 from control_plane.sharing.links import LinkFacts, make_link
-from control_plane.tenancy.models import Studio
 
 MIA, NOA, LEO = "Mia Rao", "Noa Weiss", "Leo Brandt"
 DANCING = (MIA, NOA)
-"""Who is in the recorded class. Nobody has answered for Leo, so a class with Leo could not be shared."""
+"""The roster of the recorded class. Nobody has answered for Leo, so a class with Leo could not be shared."""
 BIRTH_YEARS = {MIA: 2015, NOA: 2016, LEO: 2014}
 PURPOSES = (
     ConsentPurpose.RECORD,
@@ -30,11 +30,27 @@ PURPOSES = (
 )
 
 
-def furnish_families(studio: Studio, *, admin: Actor, guardian: User) -> dict[str, Dancer]:
-    """Adds the dancers, with a guardian of Mia and consents on paper for those who dance; idempotent, in scope."""
+def share(demo: DemoStudio, class_id: str) -> Facts:
+    """Adds the families, confirms the roster of a complete class as Alice, and shares the class by a link.
+
+    Raises:
+        ControlPlaneError: a service refused.
+    """
+    admin = Actor.user(demo.people["admin"].id)
+    with studio_scope(demo.studio.id):
+        dancers = _furnish(demo, admin)
+        class_session = ClassSession.objects.get(pk=UUID(class_id))
+        save_roster(class_session, [dancers[name].id for name in DANCING], confirm=True, actor=admin)
+        made = make_link(class_session, LinkFacts(), actor=admin)
+        return {"share": {"address": made.address, "pin": made.pin}, "consent": _consent_facts(dancers)}
+
+
+def _furnish(demo: DemoStudio, admin: Actor) -> dict[str, Dancer]:
+    """Adds the dancers, with a guardian of Mia and consents on paper for those who dance; idempotent."""
+    guardian = demo.people["guardian"]
     dancers = {
         name: Dancer.objects.filter(name=name).first()
-        or add_dancer(studio, NewDancer(name, birth_year=year), actor=admin)
+        or add_dancer(demo.studio, NewDancer(name, birth_year=year), actor=admin)
         for name, year in BIRTH_YEARS.items()
     }
     if not Guardianship.objects.filter(dancer=dancers[MIA], user=guardian, ended_at=None).exists():
@@ -49,15 +65,8 @@ def furnish_families(studio: Studio, *, admin: Actor, guardian: User) -> dict[st
     return dancers
 
 
-def share_class(class_session: ClassSession, dancers: dict[str, Dancer], *, admin: Actor) -> dict[str, Any]:
-    """Confirms the roster of a complete class and shares the class; returns the address and its PIN, in scope."""
-    save_roster(class_session, [dancers[name].id for name in DANCING], confirm=True, actor=admin)
-    made = make_link(class_session, LinkFacts(), actor=admin)
-    return {"address": made.address, "pin": made.pin}
-
-
-def consent_facts(dancers: dict[str, Dancer]) -> dict[str, int]:
-    """Returns how many of the dancers were asked to be shared by e-mail, have allowed it, and have not; in scope."""
+def _consent_facts(dancers: dict[str, Dancer]) -> dict[str, int]:
+    """Returns how many of the dancers were asked by e-mail, have allowed that they are shared, and have not."""
     ids = [dancer.id for dancer in dancers.values()]
     missing = missing_consents(ids, ConsentPurpose.SHARE, timezone.now())
     asked = ConsentRequest.objects.filter(dancer_id__in=ids).values("dancer_id").distinct().count()

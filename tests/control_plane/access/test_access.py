@@ -25,6 +25,7 @@ from control_plane.recordings.permissions import (
     VIEW_CLASS,
     VIEW_LIVE,
 )
+from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.models import Membership, Room, Studio
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_ROOMS, MANAGE_STUDIO, VIEW_STUDIO
@@ -51,6 +52,7 @@ MATRIX = {
     VIEW_DANCERS: {"alice", "ivan"},
     MANAGE_DANCERS: {"alice"},
     MANAGE_CONSENTS: {"alice"},
+    MANAGE_RETENTION: {"alice"},
     ANSWER_DATA_REQUESTS: {"alice"},
     MANAGE_POLICY: {"alice"},
     MANAGE_STORAGE: {"alice"},

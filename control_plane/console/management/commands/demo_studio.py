@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +11,7 @@ from django.db import close_old_connections
 
 from control_plane.common.errors import ControlPlaneError
 from control_plane.console.demo import DemoStudio, Facts
+from control_plane.console.demo_families import share
 
 
 class Command(BaseCommand):
@@ -52,9 +54,10 @@ class Command(BaseCommand):
             step.__name__: step
             for step in (
                 demo.facts, demo.enrol, demo.set_cameras, demo.cameras, demo.record, demo.stop, demo.progress, demo.report,
-                demo.share, demo.links,
+                demo.links,
             )
         }  # fmt: skip
+        steps["share"] = partial(share, demo)
         for line in sys.stdin:
             close_old_connections()
             try:
