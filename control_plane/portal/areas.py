@@ -16,6 +16,7 @@ AREAS = (
     "api_keys",
     "agents",
     "dancers",
+    "retention",
     "data_requests",
     "consents",
     "audit",

@@ -8,6 +8,7 @@ from control_plane.common.navigation import NavigationEntry
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
+from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
 
@@ -71,6 +72,13 @@ TIMETABLE = NavigationEntry(
     url_name="portal:class_types",
     order=33,
     permission=MANAGE_DANCERS,
+)
+RETENTION = NavigationEntry(
+    "settings.retention",
+    label=gettext_noop("Retention"),
+    url_name="portal:retention",
+    order=37,
+    permission=MANAGE_RETENTION,
 )
 SIGN_IN = NavigationEntry(
     "settings.sign_in",

@@ -11,6 +11,7 @@ from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_CONSENTS, MANAGE_DANCERS, VIEW_DANCERS
 from control_plane.recordings.permissions import SHARE, VIEW_CLASS
+from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
 from tests.matrix.actors import Asker
@@ -32,6 +33,9 @@ VIEW_OF = {
     "enrolment_id": MANAGE_DANCERS,
     "guardianship_id": MANAGE_DANCERS,
     "data_request_id": ANSWER_DATA_REQUESTS,
+    "retention_rule_id": MANAGE_RETENTION,
+    "retention_run_id": MANAGE_RETENTION,
+    "retention_hold_id": MANAGE_RETENTION,
     "provider_id": MANAGE_STUDIO,
     "invitation_id": MANAGE_PEOPLE,
     "break_glass_id": VIEW_AUDIT,
