@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from control_plane.access.permissions import MANAGE_POLICY, USE_API
 from control_plane.access.rule import evaluate
+from control_plane.access.sources import FactEffect, FactSource
 from control_plane.audit.permissions import VIEW_AUDIT
 from control_plane.common.permissions import StudioPermission
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
@@ -91,8 +92,12 @@ def may(asker: Asker, action: StudioPermission, target: Target, *, on_class: boo
     if asker.lends is not None and action not in asker.lends:
         return False
     owns = on_class and key == "class" and asker.answers_for == target.studio
-    # Guardianship is the only registered fact.
-    return bool(evaluate(asker.facts(target.studio, key), action, lambda source: owns))
+
+    def holds(source: FactSource) -> bool:
+        # No dancer of the matrix refuses anything, and nothing is watched live: no veto holds.
+        return owns and source.effect is FactEffect.OWN
+
+    return bool(evaluate(asker.facts(target.studio, key), action, holds))
 
 
 def belongs(asker: Asker, tenant: str) -> bool:
