@@ -2,8 +2,8 @@
 
 from control_plane.audit.events import AuditEvent, Category, Rate, Severity
 
-DATA_REQUEST_OPENED = AuditEvent(
-    "data_request.opened",
+DATA_REQUEST_ENTERED = AuditEvent(
+    "data_request.entered",
     "A request about a dancer's data was entered.",
     category=Category.PEOPLE,
     sentence="{who} entered a request about the data of {what}",

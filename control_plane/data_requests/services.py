@@ -12,10 +12,11 @@ from control_plane.common.errors import BadRequest
 from control_plane.common.names import clean_name
 from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
-from control_plane.data_requests.audit_events import DATA_REQUEST_CLOSED, DATA_REQUEST_OPENED
+from control_plane.data_requests.audit_events import DATA_REQUEST_CLOSED, DATA_REQUEST_ENTERED
 from control_plane.data_requests.deadlines import due_on
 from control_plane.data_requests.models import CLOSED, DataRequest, RequestKind, RequestState
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
+from control_plane.people.consent_services import studio_zone
 from control_plane.people.models import Dancer
 from control_plane.plans.rate_limits import require_rate
 
@@ -39,11 +40,11 @@ def open_request(
     """
     with studio_scope(dancer.studio_id):
         access.require(actor, ANSWER_DATA_REQUESTS, dancer)
-        require_rate(DATA_REQUEST_OPENED, actor=actor)
+        require_rate(DATA_REQUEST_ENTERED, actor=actor)
         requester = clean_name(requester)
         if not requester:
             raise BadRequest(_("Enter the name of the person who asked."))
-        today = timezone.localdate()
+        today = timezone.localdate(timezone=studio_zone(dancer.studio_id))
         if not 0 <= (today - received_on).days <= OLDEST_DAYS:
             raise BadRequest(_("The day on which the request arrived must be within the past year."))
         row = DataRequest(
@@ -57,7 +58,7 @@ def open_request(
         )
         save_new(row, _("A request of this kind about this dancer is open already."))
         record_for(
-            DATA_REQUEST_OPENED,
+            DATA_REQUEST_ENTERED,
             dancer,
             actor=actor,
             details={"request": str(row.id), "kind": row.kind, "due_on": row.due_on.isoformat()},

@@ -44,11 +44,13 @@ CONSENT_GIVEN = AuditEvent(
     "consent.given",
     "Consent was given for a dancer.",
     category=Category.PEOPLE,
+    rate=Rate(5_000, 20_000),
 )
 CONSENT_REFUSED = AuditEvent(
     "consent.refused",
     "Consent was refused for a dancer.",
     category=Category.PEOPLE,
+    rate=Rate(5_000, 20_000),
 )
 CONSENT_WITHDRAWN = AuditEvent(
     "consent.withdrawn",

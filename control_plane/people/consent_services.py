@@ -29,6 +29,7 @@ from control_plane.people.consent_models import (
 from control_plane.people.events import ConsentChanged
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.people.permissions import MANAGE_CONSENTS
+from control_plane.plans.rate_limits import require_rate
 from control_plane.tenancy.models import Studio
 
 Answers = Mapping[ConsentPurpose, ConsentAnswer]
@@ -179,9 +180,15 @@ def write_answers(
 
     Raises:
         BadRequest: there is no answer, or a name is too long.
+        TooManyRequests: too many answers within an hour.
     """
     if not answers:
         raise BadRequest("Choose an answer for at least one purpose.")
+    # A withdrawal is never refused: each takes back one consent, so that the limit of consents limits it too.
+    for limited in (ConsentAnswer.GRANTED, ConsentAnswer.REFUSED):
+        count = list(answers.values()).count(limited)
+        if count:
+            require_rate(_EVENTS[limited], actor=actor, adding=count)
     # Answers about one dancer wait for each other, so that the order of `answered_at` is that of the transactions.
     if not Dancer.objects.select_for_update().filter(pk=dancer.pk).exists():
         raise NotFound

@@ -86,6 +86,7 @@ CLASS_TYPE_ADDED = AuditEvent(
     "A class type was added to the timetable.",
     category=Category.PEOPLE,
     severity=Severity.ROUTINE,
+    rate=Rate(300, 600),
 )
 CLASS_TYPE_ENDED = AuditEvent(
     "class_type.ended",
@@ -101,6 +102,7 @@ ENROLMENT_STARTED = AuditEvent(
     "enrolment.started",
     "Dancers were enrolled for a class type.",
     category=Category.PEOPLE,
+    rate=Rate(1_000, 2_000),
 )
 ENROLMENT_ENDED = AuditEvent(
     "enrolment.ended",

@@ -17,6 +17,7 @@ from control_plane.common.saving import save_new
 from control_plane.common.scoping import studio_scope
 from control_plane.people.models import Dancer
 from control_plane.people.permissions import MANAGE_DANCERS
+from control_plane.plans.rate_limits import require_rate
 from control_plane.recordings.audit_events import (
     CLASS_TYPE_ADDED,
     CLASS_TYPE_ENDED,
@@ -44,6 +45,7 @@ def add_class_type(studio: Studio, name: str, *, actor: Actor) -> ClassType:
     """
     with studio_scope(studio.id):
         access.require(actor, MANAGE_DANCERS, studio)
+        require_rate(CLASS_TYPE_ADDED, actor=actor)
         if ClassType.objects.filter(ended_at=None).count() >= MOST_CLASS_TYPES:
             raise Conflict(f"There are {MOST_CLASS_TYPES} class types. End one of them first.")
         row = ClassType(studio=studio, name=clean_name(name))
@@ -80,6 +82,7 @@ def enrol(class_type: ClassType, dancer_ids: Collection[UUID], *, starts_on: dat
     wanted = set(dancer_ids)
     with studio_scope(class_type.studio_id):
         access.require(actor, MANAGE_DANCERS, class_type)
+        require_rate(ENROLMENT_STARTED, actor=actor)
         if not ClassType.objects.select_for_update().filter(pk=class_type.pk, ended_at=None).exists():
             raise Conflict("This class type has ended.")
         if not wanted or Dancer.objects.filter(pk__in=wanted).count() != len(wanted):

@@ -153,14 +153,16 @@ class RetentionRun(StudioOwned, Leased, Stateful):
     access_path = STUDIO_ONLY
     transitions = Transitions(
         {
-            RunState.RUNNING: {RunState.DONE, RunState.CANCELLED},
             RunState.WAITING: {RunState.RUNNING, RunState.CANCELLED},
+            RunState.RUNNING: {RunState.DONE, RunState.CANCELLED},
             RunState.DONE: (),
             RunState.CANCELLED: (),
         }
     )
 
-    state = models.CharField(max_length=12, choices=RunState.choices, editable=False)
+    state = models.CharField(
+        max_length=12, choices=RunState.choices, default=RunState.WAITING, editable=False
+    )
     stop_reason = models.CharField(max_length=12, choices=StopReason.choices, blank=True, editable=False)
     planned_at = models.DateTimeField(editable=False)
     requested_by = models.UUIDField(null=True, editable=False)
@@ -196,11 +198,18 @@ class ItemState(models.TextChoices):
     KEPT = "kept", "Kept"
 
 
-class RetentionRunItem(StudioOwned):
+class RetentionRunItem(StudioOwned, Stateful):
     """One class in a run. `class_session_id` is no foreign key: the row outlives the class."""
 
     view_permission = VIEW
     access_path = STUDIO_ONLY
+    transitions = Transitions(
+        {
+            ItemState.PENDING: {ItemState.DELETED, ItemState.KEPT},
+            ItemState.DELETED: (),
+            ItemState.KEPT: (),
+        }
+    )
 
     run = models.ForeignKey(RetentionRun, on_delete=models.CASCADE, related_name="items", editable=False)
     class_session_id = models.UUIDField(editable=False)

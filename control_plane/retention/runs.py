@@ -67,7 +67,6 @@ def start_run(studio: Studio, *, actor: Actor = SYSTEM, now: datetime | None = N
         stop = stop_reason(plan, last=_last_planned_at(), newest=newest_footage_at())
         run: RetentionRun = RetentionRun.objects.create(
             studio=studio,
-            state=RunState.WAITING if stop else RunState.RUNNING,
             stop_reason=stop or "",
             planned_at=plan.now,
             requested_by=actor.id,
@@ -90,7 +89,9 @@ def start_run(studio: Studio, *, actor: Actor = SYSTEM, now: datetime | None = N
             ],
             batch_size=1000,
         )
-        if stop:
+        if stop is None:
+            run.transition(RunState.RUNNING)
+        else:
             record_for(RUN_STOPPED, studio, actor=SYSTEM, details={"run": str(run.id), "reason": stop})
     return run
 
@@ -187,7 +188,7 @@ def _next_class(studio_id: UUID, run_id: UUID, token: UUID) -> bool:
     if not renew(mine, token):
         return False
     state, why = _settle(studio, class_session, item)
-    RetentionRunItem.objects.filter(pk=item.pk, state=ItemState.PENDING).update(state=state, why=why)
+    item.transition(state, why=why)
     counter = "done_classes" if state is ItemState.DELETED else "kept_classes"
     mine.update(**{counter: F(counter) + 1})
     return True

@@ -32,8 +32,11 @@ from control_plane.sharing.part import Part
 SHARE_KEYS = Purpose("share", SHARE, frozenset({SHARE_LINK_OPENED}), audited_before=True)
 VIEW_LIFETIME = timedelta(minutes=15)
 RENEW_EVERY = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 PIN_TRIES = 5
 PIN_LOCK = timedelta(minutes=15)
+OPENINGS_AN_HOUR = 300
+"""Of one link. A link without a limit of views can be opened again and again by anybody who has it: each leaves a row."""
 """After `PIN_TRIES` wrong PINs from one network, it waits this long."""
 JOB = "sharing.link"
 
@@ -98,7 +101,7 @@ def open_link(public_id: str, secret: str, pin: str, *, address: str) -> Opened:
     Raises:
         LinkGone: see above.
         PinNeeded: no PIN was given, or a wrong one.
-        TooManyRequests: too many wrong PINs from this network.
+        TooManyRequests: too many wrong PINs from this network, or openings within an hour.
     """
     studio_id = studio_of_link(public_id)
     pin_hash = ""
@@ -203,6 +206,8 @@ def _give_back_try(link: ShareLink) -> None:
 def _begin_view(link: ShareLink, address: str) -> Opened:
     authorization = _require(link, EgressRequest(address=address))
     now, token = timezone.now(), secrets.token_bytes(32)
+    if ShareView.objects.filter(link=link, created_at__gt=now - HOUR).count() >= OPENINGS_AN_HOUR:
+        raise TooManyRequests("This link was opened too often. Try again in an hour.", retry_after_s=3600)
     view = ShareView(
         studio_id=link.studio_id,
         link=link,

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from control_plane.common.errors import ControlPlaneError
+from control_plane.common.errors import BadRequest, ControlPlaneError
 from control_plane.common.problems import error_response
 from control_plane.common.scoping import studio_scope
 from control_plane.keys import vault
@@ -62,6 +62,8 @@ class _Trade(msgspec.Struct, forbid_unknown_fields=True):
 def trade(request: HttpRequest, public_id: str) -> HttpResponse:
     """Trades the secret (and the PIN) in the body for a cookie. JSON in, JSON out."""
     try:
+        if request.content_type != "application/json":
+            raise BadRequest("Send the secret as JSON.")
         given = msgspec.json.decode(request.body, type=_Trade)
         opened = open_link(public_id, given.secret, given.pin, address=_address(request))
     except PinNeeded as error:

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('lease_token', models.UUIDField(editable=False, null=True)),
                 ('lease_until', models.DateTimeField(editable=False, null=True)),
                 ('heartbeat_at', models.DateTimeField(editable=False, null=True)),
-                ('state', models.CharField(choices=[('running', 'Running'), ('waiting', 'Waits for confirmation'), ('done', 'Finished'), ('cancelled', 'Cancelled')], editable=False, max_length=12)),
+                ('state', models.CharField(choices=[('running', 'Running'), ('waiting', 'Waits for confirmation'), ('done', 'Finished'), ('cancelled', 'Cancelled')], default='waiting', editable=False, max_length=12)),
                 ('stop_reason', models.CharField(blank=True, choices=[('too_much', "It would delete a large part of the studio's recordings."), ('clock', 'The clock of the server may be wrong.')], editable=False, max_length=12)),
                 ('planned_at', models.DateTimeField(editable=False)),
                 ('requested_by', models.UUIDField(editable=False, null=True)),

@@ -16,12 +16,15 @@ from django.utils import timezone
 
 from control_plane.common.scoping import studio_scope
 from control_plane.common.states import Stateful, TransitionRefused
+from control_plane.data_requests.models import DataRequest, RequestKind
 from control_plane.fleet.models import Agent, PairingCode
 from control_plane.recordings import services as recordings
 from control_plane.recordings.damage_models import DamageKind, SegmentDamage
 from control_plane.recordings.models import AgentRecording, ClassSession
 from control_plane.recordings.segment_factory import ObjectLocation
+from control_plane.retention.models import RetentionRun, RetentionRunItem
 from control_plane.storage.models import MigrationState, ProbeState, StoreMigration, StoreProbe
+from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.control_plane.scenes import make_scene
 
@@ -30,7 +33,10 @@ EXPECTED: set[type[models.Model]] = {
     Agent,
     AgentRecording,
     ClassSession,
+    DataRequest,
     PairingCode,
+    RetentionRun,
+    RetentionRunItem,
     SegmentDamage,
     StoreMigration,
     StoreProbe,
@@ -58,6 +64,16 @@ def make_row(cast: Cast, model: type[Stateful], folder: Path) -> Any:
     scene = make_scene(cast)
     if model is StoreProbe or model is StoreMigration:
         model(studio=cast.studio).save(force_insert=True)
+    elif model is DataRequest:
+        today = timezone.now().date()
+        model(
+            studio=cast.studio, kind=RequestKind.ACCESS, dancer_id=new_id(), received_on=today, due_on=today
+        ).save(force_insert=True)
+    elif model is RetentionRun or model is RetentionRunItem:
+        now = timezone.now()
+        counts = dict.fromkeys(("due_classes", "due_bytes", "total_classes", "total_bytes"), 1)
+        run = RetentionRun.objects.create(studio=cast.studio, planned_at=now, **counts)
+        RetentionRunItem.objects.create(studio=cast.studio, run=run, class_session_id=new_id(), due_at=now)
     elif model is SegmentDamage:
         (cut,) = scene.cuts(folder, seconds=1)
         arrived = [(cut.manifest, ObjectLocation(None, "key"), b"wrapped")]

@@ -1,6 +1,7 @@
 """Keys from root to segment: each opens for its own thing, for those who may, on record, and no longer than it should."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from control_plane.recordings.audit_events import CLASS_CHANGED, CLASS_REPLAYED,
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.playback.view_sessions import REPLAY_KEYS
+from control_plane.sharing.openings import SHARE_KEYS
 from shared.protocol.ids import new_id
 from tests.control_plane.conftest import Cast
 from tests.repo.tracked import ROOT
@@ -215,10 +217,17 @@ def test_ingest_that_leaves_no_act_of_its_own_is_put_on_record_by_the_vault(scop
 
 
 def test_every_purpose_has_a_permission_and_audit_events() -> None:
-    sources = [path for path in (ROOT / "control_plane").rglob("*.py") if "Purpose(" in path.read_text()]
+    sources = [
+        path for path in (ROOT / "control_plane").rglob("*.py") if re.search(r"\bPurpose\(", path.read_text())
+    ]
     declaring = {str(path.relative_to(ROOT / "control_plane")) for path in sources}
-    assert declaring == {"keys/vault.py", "ingest/intents.py", "recordings/playback/view_sessions.py"}
-    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS):
+    assert declaring == {
+        "keys/vault.py",
+        "ingest/intents.py",
+        "recordings/playback/view_sessions.py",
+        "sharing/openings.py",
+    }
+    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS, SHARE_KEYS):
         assert purpose.permission in StudioPermission.all()
         assert purpose.audit_events
         assert purpose.segment_events <= purpose.audit_events

@@ -31,13 +31,22 @@ from control_plane.fleet.pairing import create_pairing_code
 from control_plane.keys.audit_events import KEY_OPENED
 from control_plane.keys.models import StudioKey
 from control_plane.people import services as people_services
-from control_plane.people.audit_events import DANCER_ADDED, DANCER_OPENED
+from control_plane.people.audit_events import CONSENT_REFUSED, DANCER_ADDED, DANCER_OPENED
+from control_plane.people.consent_models import ConsentAnswer, ConsentPurpose
 from control_plane.people.dancer_list import NewDancer
+from control_plane.people.models import Dancer
 from control_plane.plans import rate_limits
 from control_plane.plans.audit_events import PLAN_CREATED, PLAN_GIVEN
 from control_plane.plans.rate_limits import RATES
-from control_plane.recordings.audit_events import CLASS_OPENED, ROSTER_OPENED
+from control_plane.recordings.audit_events import (
+    CLASS_OPENED,
+    CLASS_TYPE_ADDED,
+    ENROLMENTS_OPENED,
+    ROSTER_OPENED,
+)
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
+from control_plane.recordings.timetable import add_class_type
+from control_plane.sharing.audit_events import SHARE_LINK_OPENED
 from control_plane.storage import services
 from control_plane.storage.audit_events import STORE_ADDED, STORE_MOVE_STARTED
 from control_plane.storage.models import ProbeState, StoreProbe
@@ -45,6 +54,7 @@ from control_plane.tenancy.audit_events import INVITATION_SENT, MEMBER_ADDED, RO
 from control_plane.tenancy.models import Invitation
 from tests.control_plane.api.test_api import key_for, program
 from tests.control_plane.conftest import SETUP, Cast, as_person
+from tests.control_plane.people.consents import on_paper
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +167,19 @@ MADE: list[tuple[AuditEvent, Callable[[Cast, int], object]]] = [
         ),
     ),
     (
+        CLASS_TYPE_ADDED,
+        lambda cast, n: add_class_type(cast.studio, f"{n}", actor=cast.alice.actor),
+    ),
+    (
+        CONSENT_REFUSED,
+        lambda cast, n: on_paper(
+            cast,
+            Dancer.objects.get_or_create(studio=cast.studio, name="Dora")[0],
+            ConsentPurpose.SHARE,
+            ConsentAnswer.REFUSED,
+        ),
+    ),
+    (
         GRANT_GIVEN,
         lambda cast, n: access_services.grant_permission(
             cast.pat, REPLAY, cast.studio, actor=cast.alice.actor
@@ -211,6 +234,8 @@ BOUND_ELSEWHERE = {
     PERSON_OPENED: "a read: no row but the event",
     DANCER_OPENED: "a read: no row but the event",
     ROSTER_OPENED: "a read: no row but the event",
+    ENROLMENTS_OPENED: "a read: no row but the event",
+    SHARE_LINK_OPENED: "a link is opened at most OPENINGS_AN_HOUR times an hour; links have a rate",
     KEY_OPENED: "a read: no row but the event",
 }
 

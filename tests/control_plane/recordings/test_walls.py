@@ -23,6 +23,7 @@ from control_plane.recordings.models import ClassState, Segment
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.tasks import sweep_recordings
+from control_plane.recordings.timetable import add_class_type, enrol
 from shared.protocol.ids import CameraId, ClassSessionId, GapId, new_id
 from shared.protocol.manifest import GapReason, GapRecord
 from shared.protocol.messages import Heartbeat, Hello
@@ -68,6 +69,8 @@ def full_scene(cast: Cast, folder: Path) -> Scene:
         record_damage([DamageFinding(row.id, place, DamageKind.HASH, "other bytes")], actor=SYSTEM)
         begin_replay(scene.session, cast.vera.actor)
         save_roster(scene.session, [dancer.id], confirm=False, actor=cast.alice.actor)
+    weekly = add_class_type(cast.studio, "Ballet 2", actor=cast.alice.actor)
+    enrol(weekly, [dancer.id], starts_on=START_AT.date(), actor=cast.alice.actor)
     return scene
 
 
@@ -82,7 +85,7 @@ def counts() -> dict[str, int]:
 
 def test_every_table_shows_its_own_studio_and_nobody_elses(cast: Cast, other: Cast, tmp_path: Path) -> None:
     full_scene(cast, tmp_path)
-    assert len(TABLES) == 18
+    assert len(TABLES) == 20
     with studio_scope(cast.studio.id):
         assert all(counts().values()), counts()
     with studio_scope(other.studio.id):

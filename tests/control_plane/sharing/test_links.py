@@ -22,6 +22,7 @@ from control_plane.people.models import Dancer
 from control_plane.recordings.models import ClassSession, ClassState, Segment, Track
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.shredding import remove_shredded, shred_class
+from control_plane.sharing import openings
 from control_plane.sharing.egress import EgressRefused
 from control_plane.sharing.links import LinkFacts, make_link, revoke_link, revoke_links
 from control_plane.sharing.models import EgressUse, PinRule, ShareLink, ShareView
@@ -40,6 +41,15 @@ def opened(scene: Scene, **facts: Any) -> Viewer:
     assert viewer.open().status_code == 200
     assert viewer.statuses(scene) == GOOD
     return viewer
+
+
+def test_a_link_is_opened_so_often_an_hour_and_no_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "OPENINGS_AN_HOUR", 3)
+    viewer = Viewer(shared(scene))
+    assert [viewer.open().status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert views(viewer) == 3
+    with travel(timezone.now() + timedelta(hours=1, seconds=1)):
+        assert viewer.open().status_code == 200
 
 
 def views(viewer: Viewer) -> int:

@@ -38,8 +38,8 @@ from tests.control_plane.live import serve
 from tests.control_plane.scenes import Scene, make_scene
 from tests.control_plane.sending import upload
 
-STATEMENTS = {"timeline": 7, "playlist": 8, "init": 10, "key": 10, "bytes": 8, "check": 6}
-"""Queries of a request besides its scopes, once a replay is under way."""
+STATEMENTS = {"timeline": 8, "playlist": 9, "init": 11, "key": 11, "bytes": 9, "check": 7}
+"""Queries of a viewer's request besides its scopes, once a replay is under way. One asks for the dancers' consent."""
 PARTS = ["timeline", "playlist", "init", "key", "bytes", "check"]
 
 
