@@ -3,7 +3,13 @@
 from django.contrib import admin
 
 from control_plane.access.admin_base import ScopedAdmin
-from control_plane.retention.models import RetentionHold, RetentionPolicy, RetentionRule, RetentionRun
+from control_plane.retention.models import (
+    RetentionHold,
+    RetentionPolicy,
+    RetentionRule,
+    RetentionRun,
+    RetentionRunItem,
+)
 
 
 @admin.register(RetentionPolicy)
@@ -18,9 +24,9 @@ class RetentionPolicyAdmin(ScopedAdmin):
 class RetentionRuleAdmin(ScopedAdmin):
     """Rules that differ from the policy."""
 
-    list_display = ("kind", "room", "days", "adults_only")
-    list_select_related = ("room",)
-    fields = readonly_fields = ("kind", "room", "days", "adults_only", "created_at")
+    list_display = ("kind", "room", "class_type", "days", "adults_only")
+    list_select_related = ("room", "class_type")
+    fields = readonly_fields = ("kind", "room", "class_type", "days", "adults_only", "created_at")
 
 
 @admin.register(RetentionHold)
@@ -59,3 +65,12 @@ class RetentionRunAdmin(ScopedAdmin):
         "kept_classes",
         "finished_at",
     )
+
+
+@admin.register(RetentionRunItem)
+class RetentionRunItemAdmin(ScopedAdmin):
+    """The classes of the runs, and what became of them."""
+
+    list_display = ("run", "class_session_id", "due_at", "state", "why")
+    list_select_related = ("run",)
+    fields = readonly_fields = ("run", "class_session_id", "due_at", "days", "rule_id", "state", "why")

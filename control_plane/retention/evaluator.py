@@ -42,6 +42,11 @@ class RuleFact:
     adults_only: bool = False
 
     @property
+    def scope(self) -> tuple[object, ...]:
+        """A new rule replaces the one of the same scope."""
+        return (self.kind, self.room_id, self.class_type_id, self.adults_only)
+
+    @property
     def specificity(self) -> tuple[bool, bool]:
         """How narrow it is: a class type is narrower than a room."""
         return (self.class_type_id is not None, self.room_id is not None)

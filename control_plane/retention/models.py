@@ -53,7 +53,7 @@ class RetentionPolicy(StudioOwned):
 
 
 class RetentionRule(StudioOwned):
-    """How long one kind of data is kept. `room` null: in every room. `days` null: without end, for adults only.
+    """How long one kind of data is kept. `room`, `class_type` null: any. `days` null: without end, for adults only.
 
     `adults_only`: it does not apply where minors appear or may appear.
     """
@@ -65,13 +65,16 @@ class RetentionRule(StudioOwned):
     room = models.ForeignKey(
         "tenancy.Room", null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
+    class_type = models.ForeignKey(
+        "recordings.ClassType", null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     days = models.PositiveSmallIntegerField(null=True, blank=True, validators=DAYS)
     adults_only = models.BooleanField(default=False)
 
     class Meta(StudioOwned.Meta):
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["studio", "kind", "room", "adults_only"],
+                fields=["studio", "kind", "room", "class_type", "adults_only"],
                 nulls_distinct=False,
                 name="retention_rule_once",
             ),

@@ -12,13 +12,12 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import Count, Max, Q
-from django.utils import timezone
 
 from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.scoping import studio_scope
-from control_plane.people.models import ADULT_AGE, Dancer
-from control_plane.recordings.models import RUNNING, Appearance, ClassSession, Segment
+from control_plane.recordings.models import RUNNING, ClassSession, Segment
+from control_plane.recordings.presence import classes_with_minors
 from control_plane.retention.evaluator import HoldFact, Item, PolicyFacts, RuleFact, Verdict, evaluate
 from control_plane.retention.models import RetentionHold, RetentionPolicy, RetentionRule
 from control_plane.retention.permissions import MANAGE_RETENTION
@@ -86,7 +85,7 @@ def read_policy() -> PolicyFacts:
 
 def rule_fact(rule: RetentionRule) -> RuleFact:
     """Returns a rule as the evaluator takes it."""
-    return RuleFact(rule.id, rule.days, rule.kind, rule.room_id, adults_only=rule.adults_only)
+    return RuleFact(rule.id, rule.days, rule.kind, rule.room_id, rule.class_type_id, rule.adults_only)
 
 
 def read_items(class_ids: Collection[UUID] | None = None) -> list[Item]:
@@ -99,6 +98,7 @@ def read_items(class_ids: Collection[UUID] | None = None) -> list[Item]:
         .values_list(
             "id",
             "room_id",
+            "class_type_id",
             "state",
             "requested_at",
             "stop_requested_at",
@@ -106,17 +106,18 @@ def read_items(class_ids: Collection[UUID] | None = None) -> list[Item]:
             "footage_bytes",
         )
     )
-    with_minors = _classes_with_minors(class_ids)
+    with_minors = classes_with_minors(class_ids)
     return [
         Item(
             id=class_id,
             class_id=class_id,
             room_id=room_id,
+            class_type_id=class_type_id,
             ended_at=None if state in RUNNING else max(stopped or requested, requested),
             minors=confirmed is None or class_id in with_minors,
             size_bytes=size_bytes,
         )
-        for class_id, room_id, state, requested, stopped, confirmed, size_bytes in rows
+        for class_id, room_id, class_type_id, state, requested, stopped, confirmed, size_bytes in rows
     ]
 
 
@@ -171,24 +172,3 @@ def newest_footage_at() -> datetime | None:
     """Returns when the newest class of the studio in scope was requested."""
     found: datetime | None = ClassSession.objects.aggregate(newest=Max("requested_at"))["newest"]
     return found
-
-
-def _classes_with_minors(class_ids: Collection[UUID] | None) -> set[UUID]:
-    """Returns the classes in which somebody is listed who is a minor, or was one in the class."""
-    chosen = Q() if class_ids is None else Q(class_session_id__in=class_ids)
-    dancers = {dancer.id: dancer for dancer in Dancer.objects.all()}
-    listed = Appearance.objects.filter(chosen).values_list(
-        "class_session_id", "dancer_id", "class_session__requested_at"
-    )
-    return {
-        class_id
-        for class_id, dancer_id, requested_at in listed.iterator(chunk_size=5000)
-        if _was_minor(dancers.get(dancer_id), timezone.localtime(requested_at).year)
-    }
-
-
-def _was_minor(dancer: Dancer | None, year: int) -> bool:
-    # A child who grew up since is still a child in the footage.
-    if dancer is None or dancer.birth_year is None or dancer.is_minor:
-        return True
-    return bool(year - dancer.birth_year <= ADULT_AGE)

@@ -11,6 +11,7 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Forbidden
 from control_plane.common.saving import check, save_unless_taken
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.class_type_models import ClassType
 from control_plane.recordings.models import ClassSession
 from control_plane.retention.audit_events import (
     HOLD_LIFTED,
@@ -53,33 +54,47 @@ def confirm_policy(
 
 
 def save_rule(
-    studio: Studio, *, days: int | None, room: Room | None, adults_only: bool, actor: Actor
+    studio: Studio,
+    *,
+    days: int | None,
+    room: Room | None,
+    class_type: ClassType | None = None,
+    adults_only: bool,
+    actor: Actor,
 ) -> RetentionRule:
-    """Saves how long footage is kept, in one room or in all; replaces the rule for the same.
+    """Saves how long footage is kept, of one room or class type or of all; replaces the rule for the same.
 
     Args:
         days: None: without end.
         adults_only: it does not apply where minors appear or may appear.
 
     Raises:
-        BadRequest: the number of days is out of range, the room is of another studio, or footage of minors would be kept
-            without end.
+        BadRequest: the number of days is out of range, room or class type is of another studio, or footage of minors
+            would be kept without end.
         NotFound, Forbidden: `actor` is no person who may manage retention.
     """
     with studio_scope(studio.id):
         _require_person(actor, studio)
         if room is not None and room.studio_id != studio.id:
             raise BadRequest("This room is not in this studio.")
+        if class_type is not None and class_type.studio_id != studio.id:
+            raise BadRequest("This class type is not in this studio.")
         if days is None and not adults_only:
             raise BadRequest(
                 "Recordings of minors cannot be kept without end. Enter a number of days, or limit the rule to adults."
             )
-        same = RetentionRule.objects.select_for_update().filter(room=room, adults_only=adults_only)
-        row = same.first() or RetentionRule(studio=studio, room=room, adults_only=adults_only)
+        scope = {"room": room, "class_type": class_type, "adults_only": adults_only}
+        same = RetentionRule.objects.select_for_update().filter(**scope)
+        row = same.first() or RetentionRule(studio=studio, **scope)
         row.days = days
         check(row)
         save_unless_taken(row.save, "Somebody else has just saved this rule. Reload the page.")
-        details = {"rule": str(row.id), "room": str(room.id) if room else "", "days": days}
+        details = {
+            "rule": str(row.id),
+            "room": str(room.id) if room else "",
+            "class_type": str(class_type.id) if class_type else "",
+            "days": days,
+        }
         record_for(RULE_SAVED, studio, actor=actor, details=details)
     return row
 

@@ -17,12 +17,11 @@ from control_plane.common.actors import Actor, ActorKind
 from control_plane.common.errors import BadRequest, Conflict, Forbidden
 from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
-from control_plane.people.models import Dancer
 from control_plane.plans.rate_limits import require_rate
 from control_plane.recordings.events import ClassShredded
 from control_plane.recordings.models import ClassSession, Track
 from control_plane.recordings.permissions import SHARE
-from control_plane.recordings.presence import dancers_in
+from control_plane.recordings.presence import classes_with_minors
 from control_plane.recordings.selectors import class_timeline
 from control_plane.sharing.audit_events import SHARE_LINK_MADE, SHARE_LINK_REVOKED
 from control_plane.sharing.egress import NOTHING_YET, EgressKind, egress_policy, require_egress
@@ -150,7 +149,7 @@ def needs_pin(class_session: ClassSession, policy: EgressPolicy) -> bool:
     """Returns whether a link of this class needs a PIN now: a minor is enrolled or on the roster, or the studio says so."""
     if policy.pin_rule == PinRule.ALWAYS:
         return True
-    return any(dancer.is_minor for dancer in Dancer.objects.filter(pk__in=dancers_in(class_session)))
+    return bool(classes_with_minors([class_session.pk]))
 
 
 def encode_secret(secret: bytes) -> str:

@@ -31,7 +31,7 @@ GROUPS = {
         "recordings_classsession",
     },
     "checks": {"recordings_segmentdamage", "integrity_integrityscan"},
-    "retention policy": {"retention_retentionpolicy", "retention_retentionrule", "retention_retentionhold"},
+    "retention_rules": {"retention_retentionpolicy", "retention_retentionrule", "retention_retentionhold"},
     "retention": {"retention_retentionrun", "retention_retentionrunitem"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},

@@ -107,8 +107,8 @@ CONSENT = (
         "an enrolment that has ended counts",
         "consent",
         _PRESENCE,
-        "        Q(ends_at__isnull=True) | Q(ends_at__gt=started),\n",
-        "",
+        "Q(Q(ends_at__isnull=True) | Q(ends_at__gt=at), starts_at__lte=at)",
+        "Q(starts_at__lte=at)",
         (f"{_CLOSING}::test_an_enrolment_counts_only_while_it_is_in_force",),
     ),
     Sabotage(

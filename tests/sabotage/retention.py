@@ -8,6 +8,7 @@ _EVALUATOR = "control_plane/retention/evaluator.py"
 _SERVICES = "control_plane/retention/services.py"
 _RUNS = "control_plane/retention/runs.py"
 _PLANNING = "control_plane/retention/planning.py"
+_PRESENCE = "control_plane/recordings/presence.py"
 _RULE_TESTS = "tests/control_plane/retention/test_evaluator.py"
 _SERVICE_TESTS = "tests/control_plane/retention/test_services.py"
 _RUN_TESTS = "tests/control_plane/retention/test_runs.py"
@@ -112,6 +113,22 @@ RUNS = (
         "minors=confirmed is None or class_id in with_minors",
         "minors=class_id in with_minors",
         (f"{_RUN_TESTS}::test_what_is_due_is_deleted_and_nothing_else",),
+    ),
+    Sabotage(
+        "an enrolled child counts only on the roster",
+        "retention",
+        _PRESENCE,
+        "for (class_id,) in [*rows.distinct(), *others.distinct()]",
+        "for (class_id,) in rows.distinct()",
+        (f"{_RUN_TESTS}::test_a_class_with_an_enrolled_child_is_one_with_minors",),
+    ),
+    Sabotage(
+        "a child in the footage grows up with the date of today",
+        "retention",
+        _PRESENCE,
+        'TruncDate(f"{path}__requested_at")',
+        "__import__('datetime').date.today()",
+        (f"{_RUN_TESTS}::test_who_has_grown_up_since_is_still_a_child_in_the_footage",),
     ),
     Sabotage(
         "a jump of the clock is ignored",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy
 
+from control_plane.recordings.class_type_models import ClassType
 from control_plane.retention.models import HoldKind, Preset
 from control_plane.tenancy.models import Room
 
@@ -39,7 +40,7 @@ class PolicyForm(forms.Form):
 
 
 class RuleForm(forms.Form):
-    """An exception for a room, or for classes of adults."""
+    """An exception for a room, a class type, or for classes of adults."""
 
     room = forms.ModelChoiceField(
         label=gettext_lazy("Room"),
@@ -47,12 +48,20 @@ class RuleForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("All rooms"),
     )
+    class_type = forms.ModelChoiceField(
+        label=gettext_lazy("Class type"),
+        queryset=ClassType.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("All class types"),
+    )
     days = _days(gettext_lazy("Days"), gettext_lazy("Empty: without end, for adults only."), required=False)
     adults_only = forms.BooleanField(label=gettext_lazy("Only for classes of adults"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["room"].queryset = Room.objects.order_by("name")  # type: ignore[attr-defined]
+        running = ClassType.objects.filter(ended_at=None)
+        self.fields["class_type"].queryset = running  # type: ignore[attr-defined]
 
 
 class HoldForm(forms.Form):

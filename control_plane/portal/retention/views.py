@@ -138,11 +138,15 @@ def _end_wait(request: StudioRequest, run_id: UUID, act: Any, done: str) -> Http
 
 
 def _with_rule(facts: PolicyFacts, values: dict[str, Any]) -> PolicyFacts:
-    room_id = values["room"].id if values["room"] else None
-    others = [
-        one for one in facts.rules if (one.room_id, one.adults_only) != (room_id, values["adults_only"])
-    ]
-    new = RuleFact(new_id(), values["days"], room_id=room_id, adults_only=values["adults_only"])
+    room_id, class_type_id = (values[name].id if values[name] else None for name in ("room", "class_type"))
+    new = RuleFact(
+        new_id(),
+        values["days"],
+        room_id=room_id,
+        class_type_id=class_type_id,
+        adults_only=values["adults_only"],
+    )
+    others = [one for one in facts.rules if one.scope != new.scope]
     return replace(facts, rules=(*others, new))
 
 
@@ -177,7 +181,9 @@ def _overview(
         "policy_form": policy_form
         or PolicyForm(initial=initial or {"minors_days": read_policy().minors_days}),
         "rule_form": rule_form or RuleForm(),
-        "rules": RetentionRule.objects.select_related("room").order_by("room__name", "adults_only"),
+        "rules": RetentionRule.objects.select_related("room", "class_type").order_by(
+            "room__name", "class_type__name", "adults_only"
+        ),
         "holds": open_holds(timezone.now()),
         "days": calendar(request.studio, plan),
         "runs": latest,

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('recordings', '0002_row_security'),
+        ('recordings', '0004_timetable_security'),
         ('tenancy', '0002_row_security'),
     ]
 
@@ -114,13 +114,14 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('footage', 'Recordings')], default='footage', max_length=16)),
                 ('days', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
                 ('adults_only', models.BooleanField(default=False)),
+                ('class_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='recordings.classtype')),
                 ('room', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.room')),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),
             ],
             options={
                 'abstract': False,
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('studio', 'kind', 'room', 'adults_only'), name='retention_rule_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('days__isnull', False), ('adults_only', True), _connector='OR'), name='retention_rule_minors_end')],
+                'constraints': [models.UniqueConstraint(fields=('studio', 'kind', 'room', 'class_type', 'adults_only'), name='retention_rule_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('days__isnull', False), ('adults_only', True), _connector='OR'), name='retention_rule_minors_end')],
             },
         ),
         migrations.AddConstraint(

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from control_plane.administration import services as administration
 from control_plane.common.scoping import studio_scope
+from control_plane.recordings.models import ClassSession
+from control_plane.recordings.timetable import add_class_type, set_class_type
 from control_plane.retention.models import (
     RetentionHold,
     RetentionPolicy,
@@ -82,6 +84,23 @@ def test_a_rule_of_a_room_is_previewed_saved_and_removed(cast: Cast, hall: Room,
     alice.post(f"{page}rules/{rule.id}/remove/")
     with studio_scope(cast.studio.id):
         assert not RetentionRule.objects.exists()
+
+
+def test_a_rule_of_a_class_type_changes_the_dates_of_its_classes_alone(
+    cast: Cast, hall: Room, old: UUID
+) -> None:
+    decide(cast)
+    weekly = add_class_type(cast.studio, "Ballet 2", actor=cast.alice.actor)
+    alice, page = alice_of(cast), page_of(cast)
+    values = {"class_type": str(weekly.id), "days": "3"}
+    assert "9 days ago" not in alice.post(f"{page}rules/", values).content.decode()
+    with studio_scope(cast.studio.id):
+        set_class_type(ClassSession.objects.get(pk=old), weekly, actor=cast.alice.actor)
+    assert "9 days ago" in alice.post(f"{page}rules/", values).content.decode()
+    alice.post(f"{page}rules/", values | {"save": "1"})
+    assert "Ballet 2" in alice.get(page).content.decode()
+    with studio_scope(cast.studio.id):
+        assert RetentionRule.objects.get().class_type_id == weekly.id
 
 
 def test_a_class_is_kept_until_a_day_and_let_go_again(cast: Cast, old: UUID) -> None:

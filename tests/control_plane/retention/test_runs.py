@@ -17,6 +17,7 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys.models import KeyTombstone
 from control_plane.people import services as people
 from control_plane.people.dancer_list import NewDancer
+from control_plane.recordings import timetable
 from control_plane.recordings.models import ClassSession, ClassState
 from control_plane.recordings.rosters import save_roster
 from control_plane.retention import runs, services
@@ -118,6 +119,35 @@ def test_a_class_with_a_confirmed_roster_of_adults_is_kept_longer(committed: Cas
         save_roster(row, dancers, confirm=True, actor=alice)
     with studio_scope(committed.studio.id):
         assert {one.item.id for one in plan_studio(committed.studio).due} == set(due[1:])
+
+
+def test_a_class_with_an_enrolled_child_is_one_with_minors(committed: Cast, due: list[UUID]) -> None:
+    alice = committed.alice.actor
+    child = people.add_dancer(committed.studio, NewDancer("Cleo", 2018), actor=alice)
+    weekly = timetable.add_class_type(committed.studio, "Ballet 2", actor=alice)
+    timetable.enrol(weekly, [child.id], starts_on=(timezone.now() - timedelta(days=9)).date(), actor=alice)
+    for class_id in due:
+        with studio_scope(committed.studio.id):
+            row = ClassSession.objects.get(pk=class_id)
+        timetable.set_class_type(row, weekly, actor=alice)
+        save_roster(row, [], confirm=True, actor=alice)
+    with studio_scope(committed.studio.id):
+        # The third was before the enrolment: its roster of nobody is one of adults.
+        assert {one.item.id for one in plan_studio(committed.studio).due} == set(due[:2])
+
+
+def test_who_has_grown_up_since_is_still_a_child_in_the_footage(committed: Cast, due: list[UUID]) -> None:
+    alice = committed.alice.actor
+    # 18 years and two or three days: a child in the class of a week ago.
+    born = timezone.now().date() - timedelta(days=18 * 365 + 7)
+    grown = NewDancer("Cleo", birth_date=born)
+    dancer = people.add_dancer(committed.studio, grown, actor=alice)
+    assert not dancer.is_minor
+    with studio_scope(committed.studio.id):
+        row = ClassSession.objects.get(pk=due[0])
+    save_roster(row, [dancer.id], confirm=True, actor=alice)
+    with studio_scope(committed.studio.id):
+        assert due[0] in {one.item.id for one in plan_studio(committed.studio).due}
 
 
 # --- holds ----------------------------------------------------------------------------------------------------------
