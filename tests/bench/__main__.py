@@ -12,6 +12,7 @@ from tests.bench import (
     audit,
     clock,
     cost,
+    export,
     footprint,
     fsck,
     gateway,
@@ -42,6 +43,7 @@ BENCHES = {
     "soak": soak,
     "upkeep": upkeep,
     "restart": restart,
+    "export": export,
 }
 AGAINST = {"upkeep": upkeep.BEFORE, "restart": upkeep.BEFORE, "clock": clock.BEFORE}
 UNNAMED = ("recording", "replay", "start")

@@ -60,6 +60,11 @@ def _film(folder: Path, seconds: int, first: int, size: tuple[int, int]) -> Film
         size=size,
         options={"movflags": MOVFLAGS},
     )
+    return film_of(path)
+
+
+def film_of(path: Path) -> Film:
+    """Returns the init section and fragments of a fragmented MP4 file."""
     data, at = path.read_bytes(), 0
     parts: list[tuple[bytes, bytes]] = []
     while at < len(data):
