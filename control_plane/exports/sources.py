@@ -1,4 +1,4 @@
-"""What the media engine reads: the footage of one track, in order, decrypted when it is asked for; pure."""
+"""The input of the media engine: the footage of one track, in order, decrypted when it is asked for; pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an export costs beside FFmpeg: an hour of three cameras copied, and a minute of them side by side.
+"""Cost of an export beside FFmpeg: an hour of three cameras copied, and a minute of them side by side.
 
 The export decrypts every fragment, hashes the files and encrypts the package again, as its job does; FFmpeg reads plain
 files and writes plain ones. Side by side, both decode, scale, stack and encode with the same settings of x264. Each runs

@@ -20,6 +20,7 @@ from control_plane.exports.media.fragment_reader import (
     epoch_us,
 )
 from control_plane.exports.media.recode import Recoder, with_parameter_sets
+from control_plane.exports.media.sink import Sink
 from control_plane.exports.sources import SourceFragment, SourceSegment
 
 _FAR_US = 1 << 62
@@ -33,7 +34,7 @@ _OPTIONS = {
 
 @dataclass(slots=True)
 class AngleFacts:
-    """What a file holds. `gaps`: stretches between its first and last picture without any, in class time."""
+    """Facts of a file. `gaps`: stretches between its first and last picture without any, in class time."""
 
     frames: int = 0
     reencoded_frames: int = 0
@@ -44,7 +45,7 @@ class AngleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is wanted, in class time; None: from the first picture, or to the last.
+    """The wanted stretch, in class time; None: from the first picture, or to the last.
 
     `whole_fragments`: nothing is encoded again; fragments that reach beyond the bounds are left out.
     """
@@ -120,9 +121,7 @@ class AngleFile:
         self._from_us = -_FAR_US if bounds.from_at is None else epoch_us(bounds.from_at)
         self._to_us = _FAR_US if bounds.to_at is None else epoch_us(bounds.to_at)
         is_exact = bounds.from_at is not None and not bounds.whole_fragments
-        self._zero_us = self._from_us if is_exact else None
-        self._first_us, self._last_us = _FAR_US, -_FAR_US
-        self._last_dts: dict[bool, int] = {}
+        self._clock = _FileClock(self._from_us if is_exact else None)
         self._last_fragment: SourceFragment | None = None
         self._has_own_parameters = False
 
@@ -146,15 +145,12 @@ class AngleFile:
                 for packet, is_video in self._written(reader):
                     packet.stream = streams[is_video]
                     output.mux_one(packet)
-                    if sink.parts:
-                        yield sink.take()
+                    if written := sink.take():
+                        yield written
             finally:
                 reader.close()
         output.close()
         yield sink.take()
-        if self.facts.frames:
-            self.facts.first_at = EPOCH + self._first_us * MICROSECOND
-            self.facts.last_at = EPOCH + self._last_us * MICROSECOND
         self.is_read = True
 
     def _written(self, reader: SegmentReader) -> Iterator[tuple[Any, bool]]:
@@ -174,15 +170,14 @@ class AngleFile:
                     self._has_own_parameters = False
                 yield self._counted(packet, item), True
             elif self._is_wanted(item):
-                yield self._dated(item.packet, item), False
+                yield self._clock.dated(item.packet, item), False
         yield from self._recoded(reader, cut)
 
     def _begin(self, fragment: SourceFragment) -> None:
         before, self._last_fragment = self._last_fragment, fragment
         if before is not None and fragment.from_at - before.to_at >= SHORTEST_GAP:
             self.facts.gaps.append((before.to_at, fragment.from_at))
-        if self._zero_us is None:
-            self._zero_us = epoch_us(fragment.from_at)
+        self._clock.begin(epoch_us(fragment.from_at))
 
     def _recoded(self, reader: SegmentReader, cut: list[TimedPacket]) -> Iterator[tuple[Any, bool]]:
         """Yields the wanted pictures of a fragment that a bound cuts."""
@@ -210,12 +205,26 @@ class AngleFile:
         return self._from_us <= item.at_us < self._to_us
 
     def _counted(self, packet: Any, item: TimedPacket) -> Any:
-        self.facts.frames += 1
-        self._first_us = min(self._first_us, item.at_us)
-        self._last_us = max(self._last_us, item.at_us)
-        return self._dated(packet, item)
+        facts, at = self.facts, EPOCH + item.at_us * MICROSECOND
+        facts.frames += 1
+        facts.first_at = at if facts.first_at is None else min(facts.first_at, at)
+        facts.last_at = at if facts.last_at is None else max(facts.last_at, at)
+        return self._clock.dated(packet, item)
 
-    def _dated(self, packet: Any, item: TimedPacket) -> Any:
+
+class _FileClock:
+    """Turns times of the class into times of the file. `zero_us` None: its first fragment begins at 0."""
+
+    def __init__(self, zero_us: int | None) -> None:
+        self._zero_us = zero_us
+        self._last_dts: dict[bool, int] = {}
+
+    def begin(self, at_us: int) -> None:
+        """Notes the start of a fragment."""
+        if self._zero_us is None:
+            self._zero_us = at_us
+
+    def dated(self, packet: Any, item: TimedPacket) -> Any:
         """Sets the times of a packet. Decoding times rise by at least a tick, also where two runs meet."""
         if self._zero_us is None:
             raise RuntimeError("A packet came before its fragment.")
@@ -228,21 +237,6 @@ class AngleFile:
         packet.pts, packet.dts = max(pts, dts), dts
         self._last_dts[item.is_video] = dts
         return packet
-
-
-class Sink:
-    """Collects what the muxer writes. It cannot seek: the muxer writes front to back."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self.parts.append(bytes(data))
-        return len(data)
-
-    def take(self) -> bytes:
-        taken, self.parts = b"".join(self.parts), []
-        return taken
 
 
 def _rate(cut: list[TimedPacket]) -> Fraction:

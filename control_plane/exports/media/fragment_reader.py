@@ -63,7 +63,7 @@ class SegmentReader:
 
     @property
     def parameters(self) -> tuple[object, ...]:
-        """What has to be equal for two segments to share a file: codecs, sizes and decoder configurations."""
+        """Segments that share a file are equal in these: codecs, sizes and decoder configurations."""
         found: list[object] = []
         for stream in (self.video, self.audio):
             context = stream.codec_context if stream is not None else None

@@ -13,8 +13,9 @@ from typing import Any
 import av
 from av.filter import Graph
 
-from control_plane.exports.media.angle import SHORTEST_GAP, Bounds, Sink
+from control_plane.exports.media.angle import SHORTEST_GAP, Bounds
 from control_plane.exports.media.fragment_reader import MICROSECOND, SegmentReader, epoch_us
+from control_plane.exports.media.sink import Sink
 from control_plane.exports.media.time_stamp import TimeStamp
 from control_plane.exports.sources import SourceSegment
 
@@ -91,8 +92,8 @@ class GridFile:
                 self.frames += 1
                 for packet in stream.encode(frame):
                     output.mux_one(packet)
-                if sink.parts:
-                    yield sink.take()
+                if written := sink.take():
+                    yield written
 
         shown = [self._pictures(number, segments) for number, segments in enumerate(self._angles)]
         for item in merge(*shown, key=lambda picture: picture.at_us):
