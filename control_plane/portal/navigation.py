@@ -8,6 +8,7 @@ from control_plane.common.navigation import NavigationEntry
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
+from control_plane.recordings.permissions import SHARE
 from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
@@ -29,6 +30,13 @@ PEOPLE = NavigationEntry(
     url_name="portal:people",
     order=40,
     permission=MANAGE_PEOPLE,
+)
+LINKS = NavigationEntry(
+    "studio.links",
+    label=gettext_noop("Share links"),
+    url_name="portal:links",
+    order=35,
+    permission=SHARE,
 )
 
 ACCESS = NavigationEntry(

@@ -27,6 +27,7 @@ from control_plane.sharing.audit_events import SHARE_LINK_MADE, SHARE_LINK_REVOK
 from control_plane.sharing.egress import NOTHING_YET, EgressKind, egress_policy, require_egress
 from control_plane.sharing.models import EgressPolicy, PinRule, ShareLink
 from control_plane.sharing.part import MICROSECOND, Part, cut_timeline
+from control_plane.sharing.selectors import LinkFilter, active, filtered, links_for
 from control_plane.tenancy.models import Studio
 
 PIN_DIGITS = 6
@@ -138,6 +139,26 @@ def revoke_links(studio: Studio, *, actor: Actor, class_session: ClassSession | 
             access.require(actor, SHARE, class_session)
             links = links.filter(class_session=class_session)
         return _revoke(list(links.values_list("pk", flat=True)), actor=actor)
+
+
+def revoke_listed(studio: Studio, wanted: LinkFilter, *, seen: int, actor: Actor) -> int:
+    """Revokes the wanted links in the list of `actor` that can still be opened; returns how many.
+
+    Args:
+        seen: how many the person was shown; more of them have not been decided about.
+
+    Raises:
+        Conflict: there are more than `seen`.
+        Forbidden: `actor` may not share.
+    """
+    with studio_scope(studio.id):
+        access.require(actor, SHARE, studio)
+        now = timezone.now()
+        found = filtered(links_for(actor, studio), wanted, now).filter(active(now))
+        ids = list(found.values_list("pk", flat=True)[: seen + 1])
+        if len(ids) > seen:
+            raise Conflict("Another link was made in the meantime. Look at the list again.")
+        return _revoke(ids, actor=actor)
 
 
 def remove_links(event: ClassShredded) -> None:

@@ -9,6 +9,9 @@ _LINKS = "control_plane/sharing/links.py"
 _PART = "control_plane/sharing/part.py"
 _PAGES = "control_plane/portal/shares/views.py"
 _TEST_PAGES = "tests/control_plane/portal/test_shares.py"
+_SELECTORS = "control_plane/sharing/selectors.py"
+_LIST = "control_plane/portal/shares/list_views.py"
+_TEST_LIST = "tests/control_plane/portal/test_share_list.py"
 _TEST_EGRESS = "tests/control_plane/sharing/test_egress.py"
 _TEST_LINKS = "tests/control_plane/sharing/test_links.py"
 _ENDS = f"{_TEST_LINKS}::test_an_open_view_ends_with_the_next_request"
@@ -165,5 +168,37 @@ SHARING = (
         "ClassShredded.subscribe(remove_links)\n",
         "",
         (f"{_TEST_LINKS}::test_the_links_of_a_destroyed_class_are_removed",),
+    ),
+    Sabotage(
+        "everybody who may share sees the links that others made",
+        "sharing",
+        _SELECTORS,
+        "    return found.filter(created_by=actor.id) if actor.id else found.none()\n",
+        "    return found\n",
+        (f"{_TEST_LIST}::test_an_admin_sees_all_links_and_an_instructor_their_own",),
+    ),
+    Sabotage(
+        "revoking a list reaches links of others that the list does not show",
+        "sharing",
+        _LINKS,
+        "filtered(links_for(actor, studio), wanted, now)",
+        "filtered(access.visible(actor, ShareLink), wanted, now)",
+        (f"{_TEST_LIST}::test_the_filter_of_another_person_shows_nobody_elses_links",),
+    ),
+    Sabotage(
+        "revoking a list revokes links that came after it was shown",
+        "sharing",
+        _LINKS,
+        "        if len(ids) > seen:\n",
+        "        if not ids:\n",
+        (f"{_TEST_LIST}::test_a_link_that_came_after_the_list_was_shown_is_not_revoked_unseen",),
+    ),
+    Sabotage(
+        "a filter that cannot be read counts as none, and everything is revoked",
+        "sharing",
+        _LIST,
+        '        raise BadRequest("This filter names nothing. Load the page again.") from error\n',
+        "        return None\n",
+        (f"{_TEST_LIST}::test_a_filter_that_cannot_be_read_revokes_nothing",),
     ),
 )

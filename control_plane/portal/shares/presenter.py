@@ -6,18 +6,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from qrcode.image.svg import SvgPathImage
 from qrcode.main import QRCode
 
+from control_plane.common.names import name_key
+from control_plane.portal.access.presenter import names_of
+from control_plane.recordings.models import ClassSession
 from control_plane.sharing.links import MadeLink
 from control_plane.sharing.models import ShareLink, ShareView
+from control_plane.sharing.selectors import latest_views
+
+LATEST = 5
+"""Openings that a list shows of each link; the audit log has all."""
+MOST_CHOICES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """One link in a list. `opened_at` None: never opened; `networks`: those that opened it last."""
+    """One link in a list. `openings`: the latest, the newest first; `earlier`: how many more there were."""
 
     id: UUID
     title: str
@@ -27,19 +36,41 @@ class LinkRow:
     expires_at: datetime
     views: int
     max_views: int | None
-    opened_at: datetime | None
-    networks: list[str]
     has_pin: bool
     is_part: bool
+    cameras: int
+    class_session: ClassSession
+    made_at: datetime
+    made_by: str
+    openings: list[ShareView]
+    earlier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Choices of the filter: people and classes, each with its id."""
+
+    people: list[tuple[UUID, str]]
+    classes: list[ClassSession]
 
 
 def link_rows(links: Iterable[ShareLink], now: datetime) -> list[LinkRow]:
     """Returns the rows of links, in their order."""
     found = list(links)
-    opened: dict[UUID, list[ShareView]] = {}
-    for view in ShareView.objects.filter(link__in=[link.pk for link in found]).order_by("-created_at")[:500]:
-        opened.setdefault(view.link_id, []).append(view)
-    return [_row(link, opened.get(link.id, []), now) for link in found]
+    opened = latest_views(found, most=LATEST)
+    names = names_of(link.created_by for link in found)
+    return [_row(link, opened.get(link.id, []), names, now) for link in found]
+
+
+def choices_of(links: QuerySet[ShareLink]) -> Choices:
+    """Returns the people who made `links` and the classes that they show, the newest first; at most `MOST_CHOICES` each."""
+    unsorted = links.order_by()
+    names = names_of(unsorted.values_list("created_by", flat=True).distinct()[:MOST_CHOICES])
+    classes = ClassSession.objects.filter(pk__in=unsorted.values("class_session_id"))
+    return Choices(
+        sorted(names.items(), key=lambda item: name_key(item[1])),
+        list(classes.order_by("-requested_at")[:MOST_CHOICES]),
+    )
 
 
 def qr_code(text: str) -> SafeString:
@@ -60,7 +91,7 @@ def message_text(made: MadeLink, studio: str) -> str:
     return f"{text} {_('You get the PIN separately.')}" if made.pin else text
 
 
-def _row(link: ShareLink, opened: list[ShareView], now: datetime) -> LinkRow:
+def _row(link: ShareLink, opened: list[ShareView], names: dict[UUID, str], now: datetime) -> LinkRow:
     return LinkRow(
         id=link.id,
         title=link.title,
@@ -70,10 +101,14 @@ def _row(link: ShareLink, opened: list[ShareView], now: datetime) -> LinkRow:
         expires_at=link.expires_at,
         views=link.views,
         max_views=link.max_views,
-        opened_at=opened[0].created_at if opened else None,
-        networks=list(dict.fromkeys(view.network for view in opened if view.network))[:3],
         has_pin=bool(link.pin_hash),
         is_part=link.from_at is not None or link.to_at is not None,
+        cameras=len(link.track_ids),
+        class_session=link.class_session,
+        made_at=link.created_at,
+        made_by=names.get(link.created_by, _("a deleted account")),
+        openings=opened,
+        earlier=max(0, link.views - len(opened)),
     )
 
 

@@ -18,6 +18,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, TooManyRequests
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.shares.forms import LinkForm
+from control_plane.portal.shares.list_views import list_address
 from control_plane.portal.shares.presenter import link_rows, message_text, qr_code
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.permissions import SHARE
@@ -66,6 +67,8 @@ def revoke(request: StudioRequest, slug: str, link_id: UUID) -> HttpResponse:
     link = get_object_or_404(access.visible(actor_of(request), ShareLink), pk=link_id)
     revoke_link(link, actor=actor_of(request))
     messages.success(request, _("Link revoked. An open page stops within seconds."))
+    if request.POST.get("back") == "links":
+        return redirect(list_address(slug, request.POST))
     return redirect("portal:share", slug, link.class_session_id)
 
 
@@ -98,7 +101,9 @@ def _page(
     note_read(SHARE_LINKS_LISTED, class_session, actor=actor)
     now, knows = timezone.now(), may_know(actor, class_session)
     found = blockers(class_session, EgressKind.SHARE, now)
-    links = ShareLink.objects.filter(class_session=class_session)[:MOST_LISTED]
+    links = ShareLink.objects.filter(class_session=class_session).select_related("class_session")[
+        :MOST_LISTED
+    ]
     rows = link_rows(links, now)
     context: dict[str, Any] = {
         "section": "classes",
