@@ -88,6 +88,13 @@ RETENTION = NavigationEntry(
     order=37,
     permission=MANAGE_RETENTION,
 )
+SHARING = NavigationEntry(
+    "settings.sharing",
+    label=gettext_noop("Sharing"),
+    url_name="portal:egress_policy",
+    order=38,
+    permission=MANAGE_STUDIO,
+)
 SIGN_IN = NavigationEntry(
     "settings.sign_in",
     label=gettext_noop("Sign-in"),

@@ -3,6 +3,8 @@
 import ipaddress
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from control_plane.access import access
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
@@ -52,15 +54,26 @@ def change_egress_policy(studio: Studio, *, actor: Actor, **values: Any) -> Egre
     return policy
 
 
+def read_network(text: str) -> str:
+    """Returns a network in CIDR notation as it is stored.
+
+    Raises:
+        BadRequest: it is none; says how to write it, and which network an address with host bits belongs to.
+    """
+    wanted = text.strip()
+    try:
+        return str(ipaddress.ip_network(wanted))
+    except ValueError as error:
+        try:
+            meant = ipaddress.ip_network(wanted, strict=False)
+        except ValueError:
+            detail = _("“%(text)s” is no network. Write it like 203.0.113.0/24 or 2001:db8::/48.")
+            raise BadRequest(detail % {"text": wanted[:60]}) from error
+        detail = _("“%(text)s” is an address within a network. Did you mean %(meant)s?")
+        raise BadRequest(detail % {"text": wanted[:60], "meant": meant}) from error
+
+
 def _networks(given: list[str]) -> list[str]:
     if len(given) > MOST_NETWORKS:
         raise BadRequest(f"At most {MOST_NETWORKS} networks can be listed.")
-    listed = []
-    for text in given:
-        try:
-            listed.append(str(ipaddress.ip_network(text.strip())))
-        except ValueError as error:
-            raise BadRequest(
-                f"“{text.strip()[:60]}” is no network. Write it like 203.0.113.0/24 or 2001:db8::/48."
-            ) from error
-    return listed
+    return [read_network(text) for text in given]

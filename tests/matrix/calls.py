@@ -212,6 +212,7 @@ _BODIES: dict[str, Any] = {
         "signed_by": "A guardian",
         "signed_on": "2026-01-02",
     },
+    "portal:egress_policy": lambda tenant, source: {"longest_link_days": "5", "pin_rule": "always"},
     "portal:roster": lambda tenant, source: {"dancer": source.ids["dancer"]},
     "portal:administer": lambda tenant, source: {"studio": source.slug},
     "portal:record": lambda tenant, source: {"title": "Tango"},

@@ -36,6 +36,7 @@ GROUPS = {
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
     "links": {"sharing_sharelink"},
+    "egress": {"sharing_egresspolicy"},
     "people": {"tenancy_membership", "access_objectpermission", "people_guardianship", "tenancy_invitation"},
     "signin": {
         "identity_signinpolicy",

@@ -12,6 +12,8 @@ _TEST_PAGES = "tests/control_plane/portal/test_shares.py"
 _SELECTORS = "control_plane/sharing/selectors.py"
 _LIST = "control_plane/portal/shares/list_views.py"
 _TEST_LIST = "tests/control_plane/portal/test_share_list.py"
+_RULES = "control_plane/portal/shares/rules_views.py"
+_TEST_RULES = "tests/control_plane/portal/test_share_rules.py"
 _TEST_EGRESS = "tests/control_plane/sharing/test_egress.py"
 _TEST_LINKS = "tests/control_plane/sharing/test_links.py"
 _ENDS = f"{_TEST_LINKS}::test_an_open_view_ends_with_the_next_request"
@@ -200,5 +202,29 @@ SHARING = (
         '        raise BadRequest("This filter names nothing. Load the page again.") from error\n',
         "        return None\n",
         (f"{_TEST_LIST}::test_a_filter_that_cannot_be_read_revokes_nothing",),
+    ),
+    Sabotage(
+        "everybody in the studio reads the rules of sharing",
+        "sharing",
+        _RULES,
+        "    access.require(actor, MANAGE_STUDIO, request.studio)\n",
+        "",
+        (f"{_TEST_RULES}::test_only_admins_see_and_change_the_rules",),
+    ),
+    Sabotage(
+        "an address within a network counts as the whole network",
+        "sharing",
+        "control_plane/sharing/policies.py",
+        "        return str(ipaddress.ip_network(wanted))\n",
+        "        return str(ipaddress.ip_network(wanted, strict=False))\n",
+        (f"{_TEST_RULES}::test_a_wrong_value_has_its_error_and_changes_nothing",),
+    ),
+    Sabotage(
+        "the log of a change of the rules holds the networks",
+        "sharing",
+        "control_plane/sharing/policies.py",
+        '"networks": len(policy.networks)}',
+        '"networks": policy.networks}',
+        (f"{_TEST_RULES}::test_rules_are_saved_shown_and_audited_without_addresses",),
     ),
 )

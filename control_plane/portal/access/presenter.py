@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from control_plane.access import access, model_access, roles
 from control_plane.access.decision import Decision
-from control_plane.access.models import Effect, ObjectPermission
+from control_plane.access.models import Effect, ObjectPermission, RolePermissions
 from control_plane.access.reason_text import reason_text
 from control_plane.accounts.models import User
 from control_plane.common.actors import Actor
@@ -54,6 +54,12 @@ class GrantLine:
     given_by: str
     reason: str
     is_over: bool
+
+
+def table_of(actor: Actor) -> dict[Role, frozenset[StudioPermission]]:
+    """Returns the permissions of each role in the studio now. The caller requires `MANAGE_POLICY`."""
+    chosen = dict(access.visible(actor, RolePermissions).values_list("role", "actions"))
+    return {role: roles.effective(role, chosen.get(role.value)) for role in Role}
 
 
 def everybody(action: StudioPermission, obj: Model, *, wanted: str = "") -> tuple[list[Asked], bool]:

@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from control_plane.access import access, roles, services
-from control_plane.access.models import RolePermissions
 from control_plane.access.permissions import MANAGE_POLICY
 from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.roles import Role
 from control_plane.people.models import Dancer
+from control_plane.portal.access.presenter import table_of
 from control_plane.portal.access.role_table import (
     Table,
     changed_from_default,
@@ -38,7 +38,7 @@ def access_table(request: StudioRequest, slug: str) -> HttpResponse:
     """Shows the table; a POST previews the change, and with `save` applies it."""
     actor = actor_of(request)
     access.require(actor, MANAGE_POLICY, request.studio)
-    before = _table(actor)
+    before = table_of(actor)
     if request.method != "POST":
         return _page(request, before, before)
     return _changed(request, actor, before, ticked(request.POST.getlist("permission")))
@@ -49,13 +49,7 @@ def access_reset(request: StudioRequest, slug: str) -> HttpResponse:
     """Previews a reset to the defaults, ready to be saved."""
     actor = actor_of(request)
     access.require(actor, MANAGE_POLICY, request.studio)
-    return _page(request, _table(actor), roles.DEFAULTS, asked=True)
-
-
-def _table(actor: Actor) -> Table:
-    """Returns the permissions of each role in the studio now."""
-    chosen = dict(access.visible(actor, RolePermissions).values_list("role", "actions"))
-    return {role: roles.effective(role, chosen.get(role.value)) for role in Role}
+    return _page(request, table_of(actor), roles.DEFAULTS, asked=True)
 
 
 def _changed(request: StudioRequest, actor: Actor, before: Table, after: Table) -> HttpResponse:

@@ -1,13 +1,16 @@
-"""The form of a share link. It only parses; the service validates."""
+"""The forms of a share link and of the rules. A form only parses; the service validates."""
 
 import re
 from uuid import UUID
 
 from django import forms
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from control_plane.common.errors import BadRequest
 from control_plane.sharing.links import LinkFacts
+from control_plane.sharing.models import LONGEST_LINK_DAYS, MOST_GB_PER_DAY, PinRule
+from control_plane.sharing.policies import read_network
 
 _CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,3}):(\d{2}(?:\.\d{1,3})?)")
 
@@ -60,6 +63,63 @@ class LinkForm(forms.Form):
             max_views=given["max_views"],
             with_pin=given["with_pin"],
         )
+
+
+class RulesForm(forms.Form):
+    """The studio's rules for footage that leaves it."""
+
+    share_enabled = forms.BooleanField(
+        label=gettext_lazy("Classes can be shared by link"),
+        required=False,
+        help_text=gettext_lazy("Off: no link plays."),
+    )
+    export_enabled = forms.BooleanField(label=gettext_lazy("Classes can be exported"), required=False)
+    longest_link_days = forms.IntegerField(
+        label=gettext_lazy("Longest life of a link, in days"),
+        min_value=1,
+        max_value=LONGEST_LINK_DAYS,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text=gettext_lazy("For new links. Links made earlier keep their end."),
+    )
+    pin_rule = forms.ChoiceField(
+        label=gettext_lazy("A link needs a PIN"), choices=PinRule.choices, widget=forms.RadioSelect
+    )
+    networks = forms.CharField(
+        label=gettext_lazy("Only to these networks"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}),
+        help_text=gettext_lazy(
+            "One network per row, such as 203.0.113.0/24 or 2001:db8::/48. Empty: to any network. Phones on mobile data"
+            " have no fixed network."
+        ),
+    )
+    gb_per_day = forms.IntegerField(
+        label=gettext_lazy("Gigabytes a day"),
+        required=False,
+        min_value=1,
+        max_value=MOST_GB_PER_DAY,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text=gettext_lazy("For all links and exports together. Empty: no limit."),
+    )
+
+    def clean_networks(self) -> list[str]:
+        """Returns the networks.
+
+        Raises:
+            ValidationError: one error for each row that holds no network.
+        """
+        found, errors = [], []
+        for number, row in enumerate(self.cleaned_data["networks"].splitlines(), start=1):
+            if not row.strip():
+                continue
+            try:
+                found.append(read_network(row))
+            except BadRequest as error:
+                errors.append(_("Row %(number)d: %(error)s") % {"number": number, "error": error.detail})
+        if errors:
+            raise forms.ValidationError(errors)
+        return found
 
 
 def _seconds(text: str) -> float | None:

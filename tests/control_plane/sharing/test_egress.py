@@ -157,7 +157,8 @@ def test_the_rules_are_those_of_the_own_studio(scene: Scene, other: Cast) -> Non
     [
         ({"longest_link_days": 0}, "longest_link_days"),
         ({"longest_link_days": 91}, "longest_link_days"),
-        ({"networks": ["10.0.0.1/8"]}, "is no network"),
+        ({"networks": ["10.0.0.1/8"]}, "Did you mean 10.0.0.0/8"),
+        ({"networks": ["home"]}, "is no network"),
         ({"networks": ["10.0.0.0/8"] * 51}, "At most 50"),
         ({"gb_per_day": 0}, "gb_per_day"),
         ({"pin_rule": "never"}, "pin_rule"),
