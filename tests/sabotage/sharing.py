@@ -14,6 +14,8 @@ _LIST = "control_plane/portal/shares/list_views.py"
 _TEST_LIST = "tests/control_plane/portal/test_share_list.py"
 _RULES = "control_plane/portal/shares/rules_views.py"
 _TEST_RULES = "tests/control_plane/portal/test_share_rules.py"
+_LEAVING = "control_plane/portal/access/leaving.py"
+_TEST_LEAVING = "tests/control_plane/portal/test_leaving_studio.py"
 _TEST_EGRESS = "tests/control_plane/sharing/test_egress.py"
 _TEST_LINKS = "tests/control_plane/sharing/test_links.py"
 _ENDS = f"{_TEST_LINKS}::test_an_open_view_ends_with_the_next_request"
@@ -226,5 +228,21 @@ SHARING = (
         '"networks": len(policy.networks)}',
         '"networks": policy.networks}',
         (f"{_TEST_RULES}::test_rules_are_saved_shown_and_audited_without_addresses",),
+    ),
+    Sabotage(
+        "the page of access names dancers without consent to people who may not see dancers",
+        "sharing",
+        _LEAVING,
+        "if knows else {}",
+        "if present else {}",
+        (f"{_TEST_LEAVING}::test_names_and_links_are_for_people_who_may_know_them",),
+    ),
+    Sabotage(
+        "the page of access shows links to people who may not share the class",
+        "sharing",
+        _LEAVING,
+        "    if access.can(actor, SHARE, class_session):\n",
+        "    if rows is not None:\n",
+        (f"{_TEST_LEAVING}::test_names_and_links_are_for_people_who_may_know_them",),
     ),
 )

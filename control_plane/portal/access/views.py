@@ -23,6 +23,7 @@ from control_plane.access.requests import StudioRequest
 from control_plane.common.actors import Actor
 from control_plane.common.errors import BadRequest, Conflict, Forbidden, NotFound
 from control_plane.common.permissions import StudioPermission
+from control_plane.portal.access.leaving import leaving_of
 from control_plane.portal.access.presenter import answers, asked_choices, choices_on, everybody, grants_on
 from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.people.fields import MemberField
@@ -135,6 +136,7 @@ def _who(request: StudioRequest, thing: ClassSession | Room, *, back: str) -> Ht
         "may": sum(decision.allowed for _, decision in people),
         "all": len(people),
         "more": more,
+        "leaving": leaving_of(actor, thing, timezone.now()) if isinstance(thing, ClassSession) else None,
     }
     return studio_page(request, "portal/access/who.html", context, status=400 if form.errors else 200)
 

@@ -67,9 +67,11 @@ def revoke(request: StudioRequest, slug: str, link_id: UUID) -> HttpResponse:
     link = get_object_or_404(access.visible(actor_of(request), ShareLink), pk=link_id)
     revoke_link(link, actor=actor_of(request))
     messages.success(request, _("Link revoked. An open page stops within seconds."))
+    # To one of our own pages, never to an address that somebody sent.
     if request.POST.get("back") == "links":
         return redirect(list_address(slug, request.POST))
-    return redirect("portal:share", slug, link.class_session_id)
+    page = "portal:class_access" if request.POST.get("back") == "access" else "portal:share"
+    return redirect(page, slug, link.class_session_id)
 
 
 @require_POST
