@@ -29,3 +29,10 @@ DANCER_ERASED = AuditEvent(
     severity=Severity.SERIOUS,
     sentence="{who} erased {what}",
 )
+FAMILY_REPORT_READ = AuditEvent(
+    "dancer.family_report_read",
+    "A family read what the studio has of its dancer.",
+    category=Category.PEOPLE,
+    sentence="{who} read what the studio has of {what}",
+    is_read=True,
+)

@@ -31,14 +31,6 @@ PEOPLE = NavigationEntry(
     order=40,
     permission=MANAGE_PEOPLE,
 )
-LINKS = NavigationEntry(
-    "studio.links",
-    label=gettext_noop("Share links"),
-    url_name="portal:links",
-    order=35,
-    permission=SHARE,
-)
-
 ACCESS = NavigationEntry(
     "settings.access",
     label=gettext_noop("Access"),
@@ -81,6 +73,13 @@ TIMETABLE = NavigationEntry(
     order=33,
     permission=MANAGE_DANCERS,
 )
+LINKS = NavigationEntry(
+    "settings.links",
+    label=gettext_noop("Share links"),
+    url_name="portal:links",
+    order=36,
+    permission=SHARE,
+)
 RETENTION = NavigationEntry(
     "settings.retention",
     label=gettext_noop("Retention"),
@@ -90,7 +89,7 @@ RETENTION = NavigationEntry(
 )
 SHARING = NavigationEntry(
     "settings.sharing",
-    label=gettext_noop("Sharing"),
+    label=gettext_noop("Sharing rules"),
     url_name="portal:egress_policy",
     order=38,
     permission=MANAGE_STUDIO,

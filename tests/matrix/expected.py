@@ -132,6 +132,8 @@ def expected(rule: Rule, asker: Asker, target: Target, *, page: bool, thing: str
             return rule.answer if asker.administers and asker.signed_in else rule.signed_out
         case "member":
             return _member(rule, asker, target, thing, page) if asker.signed_in else out
+        case "family":
+            return _family(rule, asker, target, page) if asker.signed_in else out
     return frozenset({FORBIDDEN, NOT_FOUND, SIGN_IN_PAGE})
 
 
@@ -167,6 +169,17 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         # Most pages say that it is gone before they ask for more; those who do not see it are told nothing.
         return rule.gone if rule.gone and not lacks else answer | {GONE}
     return answer
+
+
+def _family(rule: Rule, asker: Asker, target: Target, page: bool) -> frozenset[int]:
+    if not belongs(asker, target.studio):
+        return frozenset({NOT_FOUND})
+    if asker.lacks_factor:
+        return frozenset({SIGN_IN_PAGE if page else FORBIDDEN})
+    if _may_not_use_a_key(asker, target.studio):
+        return frozenset({FORBIDDEN})
+    is_own = asker.answers_for == target.studio and target.state is State.PRESENT
+    return rule.answer if is_own else frozenset({NOT_FOUND})
 
 
 def _may_not_use_a_key(asker: Asker, tenant: str) -> bool:

@@ -100,7 +100,7 @@ class Rule:
 
     @property
     def kind(self) -> str:
-        """`anyone`, `signed in`, `member`, `admin`, `agent`, `bearer` or `nobody`."""
+        """`anyone`, `signed in`, `member`, `family`, `admin`, `agent`, `bearer` or `nobody`."""
         return self.who.partition(":")[0].strip()
 
 

@@ -8,7 +8,7 @@ from tests.matrix.policy import GROUPS, METHODS, Policy, read_policy
 from tests.matrix.tenant import tenant_tables
 
 POLICY = read_policy()
-WHO = ("anyone", "bearer", "signed in", "member", "admin", "agent", "operator", "nobody")
+WHO = ("anyone", "bearer", "signed in", "member", "family", "admin", "agent", "operator", "nobody")
 
 
 def test_every_address_stands_in_the_table() -> None:

@@ -41,7 +41,7 @@ def links(request: StudioRequest, slug: str) -> HttpResponse:
     page = Paginator(found.select_related("class_session__room"), PAGE_SIZE).get_page(request.GET.get("page"))
     note_read(SHARE_LINKS_LISTED, request.studio, actor=actor, rows=len(page.object_list))
     context = {
-        "section": "links",
+        "section": "settings",
         "page": page,
         "rows": link_rows(page.object_list, now),
         "wanted": wanted,

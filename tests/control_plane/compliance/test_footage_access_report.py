@@ -142,10 +142,13 @@ def test_the_page_and_its_file(cast: Cast, lesson: Lesson) -> None:
 
 
 def test_a_family_finds_the_way_to_the_report_of_its_own_dancers_alone(cast: Cast, lesson: Lesson) -> None:
-    page = as_person(cast.gita).get(f"/studio/{cast.studio.slug}/classes/").content.decode()
-    assert f"/studio/{cast.studio.slug}/dancers/{lesson.ada.id}/seen/" in page
+    base = f"/studio/{cast.studio.slug}"
+    page = as_person(cast.gita).get(f"{base}/classes/").content.decode()
+    assert f"{base}/children/{lesson.ada.id}/" in page
     assert str(lesson.bea.id) not in page
-    assert "/seen/" not in as_person(cast.vera).get(f"/studio/{cast.studio.slug}/classes/").content.decode()
+    page = as_person(cast.gita).get(f"{base}/children/{lesson.ada.id}/").content.decode()
+    assert f"{base}/dancers/{lesson.ada.id}/seen/" in page
+    assert "/children/0" not in as_person(cast.vera).get(f"{base}/classes/").content.decode()
 
 
 def test_admins_see_on_each_page_that_periodic_tasks_have_stopped(cast: Cast, lesson: Lesson) -> None:

@@ -13,7 +13,6 @@ def test_a_viewer_sees_the_links_of_their_permissions_in_order() -> None:
         "Classes",
         "Rooms",
         "Agents",
-        "Share links",
         "People",
     ]
     assert settings_menu("bow", (), "/") == []

@@ -88,8 +88,10 @@ class LinkPage {
     const title = (await openPlayer(root))?.title ?? "";
     this.part("[data-title]").textContent = title;
     this.part("[data-head]").hidden = title === "";
-    // Inside the player, so that it is there in full screen too.
-    root.append(el("p", { class: "watermark", "aria-hidden": "true" }, this.page.dataset["publicId"] ?? ""));
+    // On each picture, so that it is there whatever the layout, in full screen too, and in a picture of one view alone.
+    const id = this.page.dataset["publicId"] ?? "";
+    for (const tile of root.querySelectorAll(".tile"))
+      tile.append(el("p", { class: "watermark", "aria-hidden": "true" }, id));
   }
 
   private part(selector: string): HTMLElement {
