@@ -21,6 +21,7 @@ APPS = (
     "compliance",
     "sharing",
     "retention",
+    "clips",
     "ingest",
     "integrity",
     "recordings",

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agent/v1/", include("control_plane.fleet.urls")),
     path("agent/v1/", include("control_plane.ingest.urls")),
     path("", include("control_plane.recordings.urls")),
+    path("", include("control_plane.clips.urls")),
     path("", include("control_plane.sharing.urls")),
     path("", include("control_plane.portal.urls")),
 ]

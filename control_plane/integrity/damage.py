@@ -116,7 +116,7 @@ def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Seg
     if not places:
         return []
     access.require(actor, MAINTAIN, Studio.objects.get())
-    rows = Segment.objects.filter(pk__in=list(places)).exclude(class_session__wrapped_key=b"")
+    rows = Segment.objects.filter(pk__in=list(places)).exclude(class_session__wrapped_key=b"", kept=False)
     lock_classes(rows.values_list("class_session_id", flat=True))
     locked = rows.select_for_update(of=("self",)).defer("fragments_json", "wrapped_key").order_by("id")
     return [row for row in locked if ObjectLocation(row.store_id, row.object_key) == places[row.id]]
@@ -125,5 +125,5 @@ def _lock_segments(places: dict[UUID, ObjectLocation], actor: Actor) -> list[Seg
 def _record_event(act: AuditEvent, class_id: UUID, actor: Actor, details: Mapping[str, object]) -> None:
     class_session: ClassSession = ClassSession.objects.get(pk=class_id)
     record_for(act, class_session, actor=actor, details=details)
-    if class_session.has_ended:
+    if class_session.has_ended and class_session.wrapped_key:
         infer_gaps(class_session, class_timeline(class_session))

@@ -176,8 +176,9 @@ def _is_present(seen: Inspection) -> bool:
 
 
 def _items(rows: QuerySet[Segment], most: int, *, order: str = "id") -> list[StoredObject]:
-    # Segments of a class whose key is destroyed are being deleted, so their damage does not matter.
-    living = rows.exclude(class_session__wrapped_key=b"").order_by(order)
+    # Segments of a class whose key is destroyed are being deleted, so their damage does not matter;
+    # but not those that a clip keeps.
+    living = rows.exclude(class_session__wrapped_key=b"", kept=False).order_by(order)
     return [
         StoredObject(*row) for row in living.values_list("id", "object_key", "size_bytes", "sha256")[:most]
     ]

@@ -5,6 +5,7 @@
     generation's key + class's share           =    key that wraps the class key (HKDF)
     generation's key                         wraps  its X25519 private key, and secrets of the studio other than footage
     class key                                wraps  the content keys of its segments (see `vault`)
+    clip key, like a class key               wraps  the content keys of the segments that the clip touches
 
 A wrapped key starts with a format byte and the id of its generation. Inside `studio_scope` only.
 """
@@ -22,7 +23,9 @@ from control_plane.keys.models import StudioKey
 from control_plane.keys.selectors import current_key
 from control_plane.tenancy.models import Studio
 
-STUDIO, PRIVATE, CLASS = "studio", "studio-private", "class"
+STUDIO, PRIVATE, CLASS, CLIP = "studio", "studio-private", "class", "clip"
+WITH_SHARE_OF_THEIR_OWN = frozenset({CLASS, CLIP})
+"""Kinds of keys that end with a share of their own."""
 _WITH_SHARE, _WITHOUT_SHARE = b"\x02", b"\x03"
 FORMS = (_WITH_SHARE, _WITHOUT_SHARE)
 """Format bytes of a wrapped key: with a key share, and without."""
@@ -55,13 +58,13 @@ def private_key(generation_id: UUID) -> bytes:
 
 
 def wrap(secret: bytes, *, kind: str, id_: UUID, key: StudioKey | None = None) -> bytes:
-    """Returns `secret` wrapped under the studio's current generation (or `key`); for a class, with its share.
+    """Returns `secret` wrapped under the studio's current generation (or `key`); for a class or clip, with its share.
 
     Raises:
         KeyRefused, KeysUnavailable: the generation's key, or the share, cannot be read.
     """
     key = key or current_key()
-    form = _WITH_SHARE if kind == CLASS else _WITHOUT_SHARE
+    form = _WITH_SHARE if kind in WITH_SHARE_OF_THEIR_OWN else _WITHOUT_SHARE
     wrapping = _wrapping_key(key, form, kind, id_)
     return form + bytes(key.id.bytes) + key_wrapping.wrap(wrapping, secret, kind=kind, id_=id_)
 

@@ -47,6 +47,7 @@ class TombstoneKind(models.TextChoices):
     GENERATION = "generation", "A retired generation of the studio's keys"
     STUDIO = "studio", "The whole studio"
     DANCER = "dancer", "A dancer"
+    CLIP = "clip", "A clip"
 
 
 class KeyTombstone(StudioOwned):

@@ -5,7 +5,7 @@ event of its purpose, and no other function opens a content key. `keyring` has t
 only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,7 +33,8 @@ from shared.protocol.config import RecipientKey
 from shared.protocol.ids import RecipientKeyId
 
 SEGMENT, SEALED = "segment", "segment-sealed"
-RELEASED_KINDS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, SEGMENT, SEALED})
+CLIP = keyring.CLIP
+RELEASED_KINDS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, CLIP, SEGMENT, SEALED})
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,21 @@ class ReleaseNotAudited(ControlPlaneError):
 
 
 class ClassWithKey(Protocol):
-    """A class. `wrapped_key` is the result of `new_class_key`, or empty once the key is destroyed."""
+    """A class, or a clip. `wrapped_key` is the result of `new_class_key`, or empty once the key is destroyed.
+
+    `studio_wrapped` names the kind of that key. A clip has a `class_session_id`: audit events about it name its class.
+    """
 
     wrapped_key: Any
 
     @property
     def pk(self) -> Any:
         """Its id."""
+        ...
+
+    @property
+    def studio_wrapped(self) -> Mapping[str, str]:
+        """Its columns that are wrapped under the studio's key, each with its kind."""
         ...
 
 
@@ -83,8 +92,9 @@ class KeyRelease:
             raise ReleaseNotAudited("only vault.release_keys makes a KeyRelease")
         self.actor, self.purpose = actor, purpose
         self.segments: set[UUID] = set()
-        self._class_id, self._class_key = UUID(str(subject.pk)), bytes(subject.wrapped_key)
+        self._subject, self._class_key = subject, bytes(subject.wrapped_key)
         self._secret = b""
+        self._targets: dict[Any, bytes] = {}
         self._transaction: object | None = _transaction()
 
     def content_key(self, segment_key: bytes, *, segment_id: UUID) -> bytes:
@@ -134,6 +144,17 @@ class KeyRelease:
         """
         return key_wrapping.unwrap(self._class_secret(), wrapped, kind=SEALED, id_=segment_id)
 
+    def wrap_for(self, target: ClassWithKey, segment_key: bytes, *, segment_id: UUID) -> bytes:
+        """Returns the content key of a segment wrapped under the key of a clip (`target`) too.
+
+        Raises:
+            KeyDestroyed, KeyRefused, KeysUnavailable: as in `content_key`, of either key.
+        """
+        content_key = self.content_key(segment_key, segment_id=segment_id)
+        if target.pk not in self._targets:
+            self._targets[target.pk] = _open_own_key(target)
+        return key_wrapping.wrap(self._targets[target.pk], content_key, kind=SEGMENT, id_=segment_id)
+
     def load_class_key(self) -> None:
         """Opens the class's key now, so that later calls do not wait for it.
 
@@ -145,13 +166,14 @@ class KeyRelease:
     def close(self) -> None:
         """Ends the release."""
         self._transaction, self._secret = None, b""
+        self._targets.clear()
 
     def _class_secret(self) -> bytes:
         if self._transaction is None or self._transaction is not _transaction():
             raise ReleaseNotAudited("this KeyRelease has ended: its audit event is of another transaction")
         if not self._class_key:
             raise KeyDestroyed(keyring.DESTROYED)
-        self._secret = self._secret or keyring.unwrap(self._class_key, kind=keyring.CLASS, id_=self._class_id)
+        self._secret = self._secret or _open_own_key(self._subject)
         return self._secret
 
 
@@ -168,7 +190,7 @@ def release_keys(
     reason: str = "",
     authorization: access.Authorization | None = None,
 ) -> Iterator[KeyRelease]:
-    """Releases the keys of a class (`subject`) within a `with` block.
+    """Releases the keys of a class, or a clip (`subject`), within a `with` block.
 
     Args:
         entry_id: with `audited_before`: the audit event of this actor and class that records the release.
@@ -211,9 +233,17 @@ def recipient() -> RecipientKey:
 
 
 def new_class_key(
-    class_session_id: UUID, *, actor: Actor, permission: StudioPermission, subject: Model
+    class_session_id: UUID,
+    *,
+    actor: Actor,
+    permission: StudioPermission,
+    subject: Model,
+    kind: str = keyring.CLASS,
 ) -> bytes:
-    """Makes a class key with its share and returns it wrapped; store it with the class.
+    """Makes a key with its share, for a class or a clip, and returns it wrapped; store it with the class or the clip.
+
+    Args:
+        kind: what the model declares in `studio_wrapped`.
 
     Raises:
         NotFound, Forbidden: `actor` lacks `permission` on `subject` (the studio, room or class).
@@ -222,7 +252,7 @@ def new_class_key(
     access.require(actor, permission, subject)
     keyring.lock_keys(current_studio_id())
     key_share_store().create(class_session_id)
-    return keyring.wrap(key_wrapping.new_key(), kind=keyring.CLASS, id_=class_session_id)
+    return keyring.wrap(key_wrapping.new_key(), kind=kind, id_=class_session_id)
 
 
 def wrap_secret(secret: bytes, *, kind: str, id_: UUID) -> bytes:
@@ -250,6 +280,11 @@ def _require_plain_secret(kind: str) -> str:
     return kind
 
 
+def _open_own_key(subject: ClassWithKey) -> bytes:
+    kind = subject.studio_wrapped["wrapped_key"]
+    return keyring.unwrap(bytes(subject.wrapped_key), kind=kind, id_=UUID(str(subject.pk)))
+
+
 def _transaction() -> object | None:
     blocks = connection.atomic_blocks
     return blocks[0] if blocks else None
@@ -264,11 +299,16 @@ def _require_audit_event(entry_id: UUID | None, purpose: Purpose, actor: Actor, 
     found = fetch_one(
         Entry,
         "this.id = %s AND this.action = ANY(%s) AND this.actor_kind = %s AND this.actor_id = %s AND this.object_id = %s",
-        [entry_id, list(purpose.audit_events), actor.kind.value, actor.id, str(subject.pk)],
+        [entry_id, list(purpose.audit_events), actor.kind.value, actor.id, _audited_as(subject)],
         only=("id",),
     )
     if entry_id is None or found is None:
         raise ReleaseNotAudited("keys are released only with an audit event")
+
+
+def _audited_as(subject: Model) -> str:
+    """Returns the id under which the log names a subject: the log of a class has what happens to its clips."""
+    return str(getattr(subject, "class_session_id", subject.pk))
 
 
 def _audited_since(head: int, purpose: Purpose) -> set[UUID]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from control_plane.common.actors import Actor
 from control_plane.common.events import Event, Question
 
 
@@ -16,6 +17,19 @@ class ClassShredded(Event):
 
     class_session_id: UUID
     expired: bool = False
+
+
+@dataclass(frozen=True)
+class FootageDestroyed(Event):
+    """A person destroys the footage of a class (None: of every class). In scope, in the transaction of the destruction.
+
+    Subscribers empty the keys of their own that open any of it. For a studio that happens before the keys of the studio
+    are replaced; an event for each class follows, for what takes longer.
+    """
+
+    class_session_id: UUID | None
+    reason: str
+    actor: Actor
 
 
 @dataclass(frozen=True)

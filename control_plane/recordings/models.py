@@ -239,7 +239,7 @@ class Segment(StudioOwned):
     (`keys.vault`). `init_*` locate the encrypted init section; `init_sha256` is the hash of the plaintext. The clock columns
     are the segment's `ClockEstimate`. Fragments are in one compact JSON text instead of rows of their own: a
     playlist reads all of them, together and in order. 600 rows decode in a few milliseconds; the 3,600 fragments of an
-    hour's track as rows would not.
+    hour's track as rows would not. `kept`: its class is destroyed, and something else, such as a clip, needs its object.
     """
 
     view_permission = "view_class"
@@ -284,6 +284,7 @@ class Segment(StudioOwned):
     fragments_json = models.TextField(editable=False)
     closed_at = models.DateTimeField(editable=False)
     recovered = models.BooleanField(default=False, editable=False)
+    kept = models.BooleanField(default=False, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["track", "sequence"]

@@ -23,7 +23,7 @@ from control_plane.keys.models import KeyTombstone, StudioKey, TombstoneKind
 from control_plane.keys.services import generations
 from control_plane.keys.services.tombstones import destroy_recorded_shares, record_tombstone
 from control_plane.recordings.audit_events import CLASS_EXPIRED, FOOTAGE_REMOVED
-from control_plane.recordings.events import ClassShredded, ObjectsInUse
+from control_plane.recordings.events import ClassShredded, FootageDestroyed, ObjectsInUse
 from control_plane.recordings.models import (
     ENDED,
     RUNNING,
@@ -120,6 +120,7 @@ def shred_studio(studio: Studio, *, confirmation: str, reason: str, actor: Actor
         ClassSession.objects.filter(pk__in=list(classes.values_list("id", flat=True))).update(
             **_ERASED_VALUES
         )
+        FootageDestroyed(None, reason, actor).publish()
         # Other secrets, such as the password of a store, continue under the new keys.
         while generations.rewrap_batch(actor=SYSTEM):
             pass
@@ -153,8 +154,9 @@ def remove_shredded() -> int:
     )
     if recorded := _record_class_tombstones():
         return recorded
+    # The content keys of all earlier segments are empty, also of those that a clip keeps.
     late = Q(created_at__gt=timezone.now() - LATE_UPLOAD_WINDOW) & Q(
-        object_id__in=Segment.objects.values("class_session_id")
+        object_id__in=Segment.objects.exclude(wrapped_key=b"").values("class_session_id")
     )
     tombstone: KeyTombstone | None = (
         KeyTombstone.objects.filter(
@@ -167,14 +169,10 @@ def remove_shredded() -> int:
     if tombstone is None:
         return 0
     class_id = tombstone.object_id
-    removed = Segment.objects.filter(class_session_id=class_id)
-    objects = list(removed.values_list("store_id", "object_key"))
     # First: subscribers may give up what they need of the class.
     ClassShredded(class_id, expired=tombstone.actor_kind == ActorKind.SYSTEM).publish()
-    needed = ObjectsInUse(tuple(key for _, key in objects)).all()
-    objects = [item for item in objects if item[1] not in needed]
-    schedule_deletion(objects, reason=DeletionReason.SHREDDED)
-    for model in (Segment, Gap, Replay, Track):
+    removed, kept = remove_unneeded(class_id)
+    for model in (Gap, Replay):
         model._default_manager.filter(class_session_id=class_id).delete()
     KeyTombstone.objects.filter(pk=tombstone.pk).update(removed_at=timezone.now())
     record(
@@ -183,9 +181,26 @@ def remove_shredded() -> int:
         studio_id=current_studio_id(),
         object_type="recordings.ClassSession",
         object_id=class_id,
-        details={"objects": len(objects), "kept": len(needed)},
+        details={"objects": removed, "kept": kept},
     )
     return 1
+
+
+def remove_unneeded(class_id: UUID) -> tuple[int, int]:
+    """Removes the segments of a destroyed class that nothing else needs, with their objects; returns how many were removed
+    and how many stay. Called when the class is removed, and again by who no longer needs some of them.
+
+    A segment that stays keeps its row, so that its object is migrated, checked and counted as before.
+    """
+    rows = Segment.objects.filter(class_session_id=class_id)
+    objects = list(rows.values_list("store_id", "object_key"))
+    needed = ObjectsInUse(tuple(key for _, key in objects)).all()
+    unneeded = [item for item in objects if item[1] not in needed]
+    schedule_deletion(unneeded, reason=DeletionReason.SHREDDED)
+    rows.exclude(object_key__in=needed).delete()
+    rows.update(wrapped_key=b"", kept=True)
+    Track.objects.filter(class_session_id=class_id).exclude(pk__in=rows.values("track_id")).delete()
+    return len(unneeded), len(needed)
 
 
 def count_pending_classes() -> int:
@@ -237,6 +252,8 @@ def _record_class_tombstone(
     ClassSession.objects.filter(pk=class_id).update(**_ERASED_VALUES)
     # Every content key in the database is deleted in the same transaction.
     Segment.objects.filter(class_session_id=class_id).update(wrapped_key=b"")
+    if event is CLASS_SHREDDED:
+        FootageDestroyed(class_id, reason, actor).publish()
     return record_tombstone(
         TombstoneKind.CLASS,
         class_id,

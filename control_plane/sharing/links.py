@@ -19,14 +19,13 @@ from control_plane.common.saving import check
 from control_plane.common.scoping import studio_scope
 from control_plane.plans.rate_limits import require_rate
 from control_plane.recordings.events import ClassShredded
-from control_plane.recordings.models import ClassSession, Track
+from control_plane.recordings.models import ClassSession
+from control_plane.recordings.part_choice import choose_part
 from control_plane.recordings.permissions import SHARE
 from control_plane.recordings.presence import classes_with_minors
-from control_plane.recordings.selectors import class_timeline
 from control_plane.sharing.audit_events import SHARE_LINK_MADE, SHARE_LINK_REVOKED
 from control_plane.sharing.egress import NOTHING_YET, EgressKind, egress_policy, require_egress
 from control_plane.sharing.models import EgressPolicy, PinRule, ShareLink
-from control_plane.sharing.part import MICROSECOND, Part, cut_timeline
 from control_plane.sharing.selectors import LinkFilter, active, filtered, links_for
 from control_plane.tenancy.models import Studio
 
@@ -85,7 +84,7 @@ def make_link(class_session: ClassSession, facts: LinkFacts, *, actor: Actor) ->
         if not class_session.has_ended:
             raise Conflict("This class is not complete yet. Share it when its footage has arrived.")
         policy, now = egress_policy(), timezone.now()
-        part = _part(class_session, facts)
+        part, _ = choose_part(class_session, facts.track_ids, facts.from_s, facts.to_s)
         secret = secrets.token_bytes(32)
         pin = _new_pin() if facts.with_pin or needs_pin(class_session, policy) else ""
         link = ShareLink(
@@ -187,27 +186,6 @@ def _revoke(ids: Collection[UUID], *, actor: Actor) -> int:
     for link in links:
         record_for(SHARE_LINK_REVOKED, link.class_session, actor=actor, details={"link": link.public_id})
     return len(links)
-
-
-def _part(class_session: ClassSession, facts: LinkFacts) -> Part:
-    own = frozenset(Track.objects.filter(class_session=class_session).values_list("id", flat=True))
-    if not set(facts.track_ids) <= own:
-        raise BadRequest("A camera of this link is not in this class. Reload the page.")
-    timeline = class_timeline(class_session)
-    if timeline.start_at is None:
-        raise BadRequest("There is nothing to share: no picture of this class has arrived.")
-    length_s = timeline.duration_us / 1_000_000
-    from_s, to_s = facts.from_s, facts.to_s
-    if not (0 <= (from_s or 0) < (length_s if to_s is None else to_s) <= length_s + 1):
-        raise BadRequest(f"The part must begin before it ends, within the {length_s:.0f} s of the class.")
-    part = Part(
-        frozenset(facts.track_ids) or own,
-        None if from_s is None else timeline.start_at + round(from_s * 1_000_000) * MICROSECOND,
-        None if to_s is None else timeline.start_at + round(to_s * 1_000_000) * MICROSECOND,
-    )
-    if cut_timeline(timeline, part).start_at is None:
-        raise BadRequest("The part is too short: make it a few seconds longer, or choose other cameras.")
-    return part
 
 
 def _end(days: int, policy: EgressPolicy, now: datetime) -> datetime:

@@ -22,12 +22,12 @@ from control_plane.common.errors import Forbidden, NotFound, TooManyRequests
 from control_plane.common.scoping import capability_scope, studio_scope
 from control_plane.keys.vault import Purpose
 from control_plane.recordings.models import ClassSession
+from control_plane.recordings.part import Part
 from control_plane.recordings.permissions import SHARE
 from control_plane.sharing.audit_events import SHARE_LINK_CLOSED, SHARE_LINK_OPENED
 from control_plane.sharing.egress import EgressKind, EgressRequest, egress_policy, require_egress
 from control_plane.sharing.links import encode_secret, needs_pin
 from control_plane.sharing.models import MOST_PIN_FAILURES, PinFailures, ShareLink, ShareView
-from control_plane.sharing.part import Part
 
 SHARE_KEYS = Purpose("share", SHARE, frozenset({SHARE_LINK_OPENED}), audited_before=True)
 VIEW_LIFETIME = timedelta(minutes=15)

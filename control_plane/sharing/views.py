@@ -23,7 +23,8 @@ from control_plane.common.scoping import studio_scope
 from control_plane.keys import vault
 from control_plane.keys.errors import KeyDestroyed
 from control_plane.recordings.models import Segment
-from control_plane.recordings.playback.ranges import ByteRange, Unsatisfiable, parse_range
+from control_plane.recordings.part import is_shown
+from control_plane.recordings.playback.ranges import Unsatisfiable, parse_range
 from control_plane.recordings.playback.views import (
     decrypt_init,
     playable_segment,
@@ -147,7 +148,7 @@ def content(request: HttpRequest, found: Playing, segment_id: UUID) -> HttpRespo
         part = parse_range(range_of(request), segment.size_bytes)
     except Unsatisfiable:
         part = None
-    if part is None or not _is_inside(part, places):
+    if part is None or not is_shown(part.first, part.last, places):
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{segment.size_bytes}"})
     if request.method == "HEAD":
         return with_length(HttpResponse(content_type="video/mp4"), part, segment.size_bytes)
@@ -165,10 +166,6 @@ def _shown_segment(found: Playing, segment_id: UUID) -> tuple[Segment, frozenset
     if places is None:
         raise LinkGone
     return playable_segment(found.class_session, segment_id), places
-
-
-def _is_inside(part: ByteRange, places: frozenset[tuple[int, int]]) -> bool:
-    return any(offset <= part.first and part.last < offset + size for offset, size in places)
 
 
 def _content_key(found: Playing, segment: Segment) -> bytes:

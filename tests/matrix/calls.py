@@ -90,6 +90,8 @@ def _value(name: str, route: Route, tenant: Tenant, away: Tenant, target: Target
         return MISSING
     source = away if state is State.FOREIGN or (state is State.MIXED and last) else tenant
     granted = state is State.GRANTED or (state is State.SIBLING and name == "class_id")
+    # The segments of another class, of which the clip shows nothing.
+    granted |= state is State.SIBLING and "clip_id" in route.parameters
     which = "granted_class" if granted else "shredded" if state is State.SHREDDED else "class"
     if route.name.endswith(":stop"):
         which = "running"

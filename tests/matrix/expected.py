@@ -45,6 +45,7 @@ VIEW_OF = {
     "alert_id": MANAGE_POLICY,
     "migration_id": MANAGE_STORAGE,
     "link_id": SHARE,
+    "clip_id": VIEW_CLASS,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 
@@ -146,7 +147,7 @@ def _member(rule: Rule, asker: Asker, target: Target, thing: str, page: bool) ->
         return frozenset({FORBIDDEN})
     if rule.visit and asker.visits == target.studio:
         return rule.visit
-    on_class = thing == "class_id"
+    on_class = thing in ("class_id", "clip_id")
     lacks = rule.right != "" and not may(asker, StudioPermission.named(rule.right), target, on_class=on_class)
     if rule.or_visitor and asker.visits == target.studio:
         lacks = False

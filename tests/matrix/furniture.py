@@ -17,6 +17,8 @@ from control_plane.access.services.api_keys import PREFIX, make_api_key
 from control_plane.accounts.models import User
 from control_plane.administration import services as administration_services
 from control_plane.administration.services.invitations import invite
+from control_plane.clips.models import ClipDancer, ClipReplay
+from control_plane.clips.services import ClipFacts, make_clip
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.models import Alert
@@ -44,6 +46,7 @@ from control_plane.recordings.models import ClassSession, ClassState, Segment
 from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
+from control_plane.recordings.selectors import class_timeline
 from control_plane.retention.models import HoldKind, Preset, RetentionRun, RetentionRunItem, RunState
 from control_plane.retention.services import confirm_policy, place_hold, save_rule
 from control_plane.sharing.models import EgressPolicy, EgressUse, PinFailures, ShareLink, ShareView
@@ -321,6 +324,29 @@ def _rights(tenant: Tenant) -> None:
         tenant.ids["grant"] = right.id
 
 
+def _clips(tenant: Tenant) -> None:
+    """A clip of the whole class on its one camera, and one person who played it."""
+    now, admin = timezone.now(), tenant.people["admin"].actor
+    with studio_scope(tenant.studio.id):
+        rows = ClassSession.objects.filter(pk=tenant.ids["class"])
+        # Only who is known to have been there may be in a clip; the roster is open again afterwards.
+        rows.update(roster_confirmed_at=now)
+        row = rows.get()
+        length_s = class_timeline(row).duration_us / 1_000_000
+        clip = make_clip(row, ClipFacts(0, length_s, title=word(tenant.name, "clip")), actor=admin)
+        rows.update(roster_confirmed_at=None)
+        dancer = Dancer.objects.get(pk=tenant.ids["dancer"])
+        ClipDancer.objects.create(studio=tenant.studio, clip=clip, dancer=dancer)
+        ClipReplay.objects.create(
+            studio=tenant.studio,
+            clip=clip,
+            viewer_id=tenant.people["viewer"].id,
+            entry_id=new_id(),
+            seen_at=now - timedelta(days=1),
+        )
+        tenant.ids["clip"] = clip.id
+
+
 def _links(tenant: Tenant) -> None:
     """A share link that was opened; its roster is not confirmed, so that it plays nothing."""
     now = timezone.now()
@@ -390,5 +416,6 @@ def furnish(tenant: Tenant, folder: Path) -> None:
     _dancers(tenant)
     _rights(tenant)
     _links(tenant)
+    _clips(tenant)
     _settings(tenant)
     _retention(tenant)

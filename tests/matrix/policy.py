@@ -35,6 +35,8 @@ GROUPS = {
     "retention": {"retention_retentionrun", "retention_retentionrunitem"},
     "ingest": {"ingest_pendingsegment", "ingest_quarantinedsegment"},
     "replay": {"recordings_replay"},
+    "clips": {"clips_clip", "clips_clipsegment", "clips_clipdancer"},
+    "clipviews": {"clips_clipreplay"},
     "links": {"sharing_sharelink"},
     "egress": {"sharing_egresspolicy"},
     "people": {"tenancy_membership", "access_objectpermission", "people_guardianship", "tenancy_invitation"},

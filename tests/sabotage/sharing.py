@@ -6,7 +6,7 @@ _EGRESS = "control_plane/sharing/egress.py"
 _OPENINGS = "control_plane/sharing/openings.py"
 _VIEWS = "control_plane/sharing/views.py"
 _LINKS = "control_plane/sharing/links.py"
-_PART = "control_plane/sharing/part.py"
+_PART = "control_plane/recordings/part.py"
 _PAGES = "control_plane/portal/shares/views.py"
 _TEST_PAGES = "tests/control_plane/portal/test_shares.py"
 _SELECTORS = "control_plane/sharing/selectors.py"
@@ -113,7 +113,7 @@ SHARING = (
         "bytes beyond the bounds of a link are served",
         "sharing",
         _VIEWS,
-        "    if part is None or not _is_inside(part, places):",
+        "    if part is None or not is_shown(part.first, part.last, places):",
         "    if part is None:",
         (f"{_TEST_LINKS}::test_bytes_beyond_the_bounds_are_not_served",),
     ),

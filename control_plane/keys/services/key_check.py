@@ -21,6 +21,8 @@ from control_plane.keys.services.tombstones import destroy_recorded_shares, reco
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import studio_ids
 
+TOMBSTONES = {keyring.CLASS: TombstoneKind.CLASS, keyring.CLIP: TombstoneKind.CLIP}
+"""Of the keys that have a share of their own."""
 RESTORED = "destroyed before this database was restored"
 MAX_LISTED = 100
 
@@ -79,7 +81,7 @@ def _check_rows(report: KeyCheckReport, actor: Actor, mark_destroyed: bool, stud
                 keyring.unwrap(wrapped, kind=kind, id_=UUID(str(pk)))
                 report.open += 1
             except KeyDestroyed:
-                if kind == keyring.CLASS and _has_share(UUID(str(pk))):
+                if kind in TOMBSTONES and _has_share(UUID(str(pk))):
                     # The share lives, so the class was not destroyed: its generation ended after a rotation, and this
                     # database is older than that. A newer one opens the class; without its share it could not.
                     _report_lost(report, f"{kind} {pk}")
@@ -87,10 +89,10 @@ def _check_rows(report: KeyCheckReport, actor: Actor, mark_destroyed: bool, stud
                 report.destroyed += 1
                 if mark_destroyed:
                     model._default_manager.filter(pk=pk).update(**{column: b""})
-                    if kind == keyring.CLASS:
+                    if kind in TOMBSTONES:
                         id_ = UUID(str(studio.id))
                         record_tombstone(
-                            TombstoneKind.CLASS, UUID(str(pk)), reason=RESTORED, actor=actor, studio_id=id_
+                            TOMBSTONES[kind], UUID(str(pk)), reason=RESTORED, actor=actor, studio_id=id_
                         )
             except KeyRefused:
                 _report_lost(report, f"{kind} {pk}")

@@ -7,6 +7,7 @@ from control_plane.access import services as access_services
 from control_plane.access.permissions import MAINTAIN, MANAGE_POLICY, USE_API
 from control_plane.administration import services as administration_services
 from control_plane.audit.permissions import VIEW_AUDIT
+from control_plane.clips.permissions import MAKE_CLIPS
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict, Forbidden, NotFound, ScopeMissing, SignInRequired
 from control_plane.common.permissions import StudioPermission
@@ -52,6 +53,7 @@ MATRIX = {
     VIEW_DANCERS: {"alice", "ivan"},
     MANAGE_DANCERS: {"alice"},
     MANAGE_CONSENTS: {"alice"},
+    MAKE_CLIPS: {"alice", "ivan"},
     MANAGE_RETENTION: {"alice"},
     ANSWER_DATA_REQUESTS: {"alice"},
     MANAGE_POLICY: {"alice"},

@@ -50,6 +50,7 @@ def test_every_table_about_a_dancer_is_in_it(shown: Shown) -> None:
         "Enrolment": "enrolments",
         "ConsentRecord": "consents",
         "ConsentRequest": "consent-requests",
+        "ClipDancer": "clips",
     }
     assert related == answered.keys(), "say which section of PersonalData holds the new table"
     assert {*answered.values(), "dancer", "requests"} == names

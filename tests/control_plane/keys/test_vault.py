@@ -18,6 +18,8 @@ from control_plane.access.authorization import NotAuthorized
 from control_plane.administration import services as administration_services
 from control_plane.audit.models import Entry
 from control_plane.audit.services import record
+from control_plane.clips.replays import CLIP_KEYS
+from control_plane.clips.services import COPY_KEYS
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.permissions import StudioPermission
@@ -223,11 +225,13 @@ def test_every_purpose_has_a_permission_and_audit_events() -> None:
     declaring = {str(path.relative_to(ROOT / "control_plane")) for path in sources}
     assert declaring == {
         "keys/vault.py",
+        "clips/replays.py",
+        "clips/services.py",
         "ingest/intents.py",
         "recordings/playback/view_sessions.py",
         "sharing/openings.py",
     }
-    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS, SHARE_KEYS):
+    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS, SHARE_KEYS, COPY_KEYS, CLIP_KEYS):
         assert purpose.permission in StudioPermission.all()
         assert purpose.audit_events
         assert purpose.segment_events <= purpose.audit_events

@@ -1,4 +1,4 @@
-"""The part of a timeline that a link shows: some cameras, between two instants; pure.
+"""The part of a timeline that a clip or a link shows: some cameras, between two instants; pure.
 
 A fragment is the unit: one that reaches beyond the bounds is left out, so nothing outside of them is ever shown. At each end
 up to the length of a fragment (about 2 s) is missing.
@@ -53,6 +53,11 @@ def shown_fragments(timeline: ClassTimeline) -> dict[UUID, frozenset[tuple[int, 
         for item in track.placed:
             found.setdefault(item.segment_id, set()).add((item.row.offset_bytes, item.row.size_bytes))
     return {segment_id: frozenset(places) for segment_id, places in found.items()}
+
+
+def is_shown(first: int, last: int, places: Collection[tuple[int, int]]) -> bool:
+    """Returns whether the bytes `first` to `last`, inclusive, lie in one of the shown fragments of a segment."""
+    return any(offset <= first and last < offset + size for offset, size in places)
 
 
 def _inside(track: TrackTimeline, from_us: int, to_us: int) -> list[PlacedFragment | Filler]:

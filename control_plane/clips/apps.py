@@ -1,0 +1,10 @@
+"""Registers the app."""
+
+from django.apps import AppConfig
+
+
+class ClipsConfig(AppConfig):
+    """Clips and their keys."""
+
+    name = "control_plane.clips"
+    label = "clips"
