@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 DEFAULT_MINORS_DAYS = 7
-FOOTAGE = "footage"
+FOOTAGE, CLIPS = "footage", "clips"
 
 
 class Why(StrEnum):
@@ -74,7 +74,10 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing with a date of its own. `ended_at` None: it is still being made. `minors`: minors appear, or may."""
+    """One thing with a date of its own. `ended_at` None: it is still being made. `minors`: minors appear, or may.
+
+    `kept_until`: the date that its maker chose, as for a clip; a rule may only end it earlier. None: rules alone decide.
+    """
 
     id: UUID
     class_id: UUID
@@ -84,6 +87,7 @@ class Item:
     kind: str = FOOTAGE
     class_type_id: UUID | None = None
     size_bytes: int = 0
+    kept_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +133,11 @@ def _verdict(
 ) -> Verdict:
     if item.ended_at is None:
         return Verdict(item, Why.UNFINISHED)
-    if not policy.confirmed:
+    if not policy.confirmed and item.kept_until is None:
         return Verdict(item, Why.UNDECIDED)
     days, rule_id = _kept_days(policy, item)
-    date = None if days is None else due_at(item.ended_at, days, zone)
+    dates = [item.kept_until, None if days is None else due_at(item.ended_at, days, zone)]
+    date = min((one for one in dates if one is not None), default=None)
     active = [hold for hold in holds if hold.ends_at is None or hold.ends_at > now]
     if active:
         longest = max(active, key=lambda hold: (hold.ends_at is None, hold.ends_at or now))
@@ -147,6 +152,8 @@ def _verdict(
 def _kept_days(policy: PolicyFacts, item: Item) -> tuple[int | None, UUID | None]:
     """Returns how long an item is kept (None: without end) and the rule that says so (None: the default)."""
     found = [rule for rule in policy.rules if _applies(rule, item)]
+    if item.kept_until is not None and not found:
+        return None, None
     if item.minors:
         # Two rules that contradict must not keep children longer than either says.
         limited = [(rule.days, rule.id) for rule in found if rule.days is not None]

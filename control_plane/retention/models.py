@@ -27,6 +27,7 @@ class DataKind(models.TextChoices):
     """The kind of data of a rule."""
 
     FOOTAGE = "footage", "Recordings"
+    CLIPS = "clips", "Clips"
 
 
 class RetentionPolicy(StudioOwned):

@@ -8,6 +8,7 @@ from celery import shared_task
 from control_plane.common.errors import Conflict
 from control_plane.common.scoping import studio_scope
 from control_plane.retention.alerts import alert_admins, report_stopped
+from control_plane.retention.clips import expire_due_clips
 from control_plane.retention.runs import continue_run, open_runs, start_run
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.sweeping import for_each_studio
@@ -30,6 +31,7 @@ def _run_in(scope: UUID) -> None:
             if run := start_run(studio):
                 report_stopped(studio, run)
         alert_admins(studio)
+    expire_due_clips(scope)
     _continue_in(scope)
 
 

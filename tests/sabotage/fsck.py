@@ -37,7 +37,7 @@ FSCK = (
         "what is left of a destroyed class is looked at",
         "fsck",
         "control_plane/integrity/inspect.py",
-        'rows.exclude(class_session__wrapped_key=b"").order_by(order)',
+        'rows.exclude(class_session__wrapped_key=b"", kept=False).order_by(order)',
         "rows.order_by(order)",
         (f"{_FAULTS}::test_what_was_destroyed_is_no_finding",),
     ),
