@@ -6,6 +6,7 @@
     generation's key                         wraps  its X25519 private key, and secrets of the studio other than footage
     class key                                wraps  the content keys of its segments (see `vault`)
     clip key, like a class key               wraps  the content keys of the segments that the clip touches
+    export key, like a class key             wraps  the content key of its package
 
 A wrapped key starts with a format byte and the id of its generation. Inside `studio_scope` only.
 """
@@ -23,8 +24,8 @@ from control_plane.keys.models import StudioKey
 from control_plane.keys.selectors import current_key
 from control_plane.tenancy.models import Studio
 
-STUDIO, PRIVATE, CLASS, CLIP = "studio", "studio-private", "class", "clip"
-WITH_SHARE_OF_THEIR_OWN = frozenset({CLASS, CLIP})
+STUDIO, PRIVATE, CLASS, CLIP, EXPORT = "studio", "studio-private", "class", "clip", "export"
+WITH_SHARE_OF_THEIR_OWN = frozenset({CLASS, CLIP, EXPORT})
 """Kinds of keys that end with a share of their own."""
 _WITH_SHARE, _WITHOUT_SHARE = b"\x02", b"\x03"
 FORMS = (_WITH_SHARE, _WITHOUT_SHARE)

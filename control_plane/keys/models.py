@@ -48,6 +48,7 @@ class TombstoneKind(models.TextChoices):
     STUDIO = "studio", "The whole studio"
     DANCER = "dancer", "A dancer"
     CLIP = "clip", "A clip"
+    EXPORT = "export", "An export"
 
 
 class KeyTombstone(StudioOwned):

@@ -8,7 +8,7 @@ only.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -33,8 +33,10 @@ from shared.protocol.config import RecipientKey
 from shared.protocol.ids import RecipientKeyId
 
 SEGMENT, SEALED = "segment", "segment-sealed"
-CLIP = keyring.CLIP
-RELEASED_KINDS = frozenset({keyring.STUDIO, keyring.PRIVATE, keyring.CLASS, CLIP, SEGMENT, SEALED})
+CLIP, EXPORT = keyring.CLIP, keyring.EXPORT
+RELEASED_KINDS = frozenset(
+    {keyring.STUDIO, keyring.PRIVATE, *keyring.WITH_SHARE_OF_THEIR_OWN, SEGMENT, SEALED}
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class ClassWithKey(Protocol):
     """
 
     wrapped_key: Any
+    studio_wrapped: ClassVar[Mapping[str, str]]
 
     @property
     def pk(self) -> Any:
@@ -154,6 +157,15 @@ class KeyRelease:
         if target.pk not in self._targets:
             self._targets[target.pk] = _open_own_key(target)
         return key_wrapping.wrap(self._targets[target.pk], content_key, kind=SEGMENT, id_=segment_id)
+
+    def new_content_key(self) -> tuple[bytes, bytes]:
+        """Returns a new 32-byte content key of the subject, an export, and the same wrapped under the subject's key.
+
+        Raises:
+            KeyDestroyed, KeyRefused, KeysUnavailable: as in `content_key`.
+        """
+        secret, made = self._class_secret(), key_wrapping.new_key()
+        return made, key_wrapping.wrap(secret, made, kind=SEGMENT, id_=UUID(str(self._subject.pk)))
 
     def load_class_key(self) -> None:
         """Opens the class's key now, so that later calls do not wait for it.

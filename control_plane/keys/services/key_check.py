@@ -21,7 +21,11 @@ from control_plane.keys.services.tombstones import destroy_recorded_shares, reco
 from control_plane.tenancy.models import Studio
 from control_plane.tenancy.selectors import studio_ids
 
-TOMBSTONES = {keyring.CLASS: TombstoneKind.CLASS, keyring.CLIP: TombstoneKind.CLIP}
+TOMBSTONES = {
+    keyring.CLASS: TombstoneKind.CLASS,
+    keyring.CLIP: TombstoneKind.CLIP,
+    keyring.EXPORT: TombstoneKind.EXPORT,
+}
 """Of the keys that have a share of their own."""
 RESTORED = "destroyed before this database was restored"
 MAX_LISTED = 100
