@@ -19,6 +19,7 @@ APPS = (
     "portal",
     "data_requests",
     "compliance",
+    "exports",
     "sharing",
     "retention",
     "clips",

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+MOST_ANGLES = 9
+"""Cameras of one grid."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFragment:

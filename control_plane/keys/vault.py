@@ -8,7 +8,7 @@ only.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -74,7 +74,6 @@ class ClassWithKey(Protocol):
     """
 
     wrapped_key: Any
-    studio_wrapped: ClassVar[Mapping[str, str]]
 
     @property
     def pk(self) -> Any:

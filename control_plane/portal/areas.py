@@ -10,6 +10,7 @@ AREAS = (
     "storage",
     "classes",
     "shares",
+    "exports",
     "rooms",
     "access",
     "keys",

@@ -8,7 +8,7 @@ from control_plane.common.navigation import NavigationEntry
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
-from control_plane.recordings.permissions import SHARE
+from control_plane.recordings.permissions import EXPORT, SHARE
 from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO
@@ -93,6 +93,13 @@ SHARING = NavigationEntry(
     url_name="portal:egress_policy",
     order=38,
     permission=MANAGE_STUDIO,
+)
+EXPORTS = NavigationEntry(
+    "settings.exports",
+    label=gettext_noop("Exports"),
+    url_name="portal:exports",
+    order=39,
+    permission=EXPORT,
 )
 SIGN_IN = NavigationEntry(
     "settings.sign_in",

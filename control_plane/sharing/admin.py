@@ -11,7 +11,7 @@ class EgressPolicyAdmin(ScopedAdmin):
     """Rules for footage that leaves the studio."""
 
     list_display = fields = readonly_fields = (
-        "share_enabled", "export_enabled", "longest_link_days", "pin_rule", "networks", "gb_per_day",
+        "share_enabled", "export_enabled", "export_approval", "longest_link_days", "pin_rule", "networks", "gb_per_day",
     )  # fmt: skip
 
 

@@ -28,8 +28,9 @@ class PinRule(models.TextChoices):
 class EgressPolicy(StudioOwned):
     """Rules of one studio for footage that leaves it. A studio without a row has the defaults.
 
-    `longest_link_days`: the longest life of a share link. `networks`: the only networks, in CIDR notation, that footage goes
-    to; empty: any. `gb_per_day`: gigabytes (10^9 bytes) that may leave within a day of the studio's zone; null: no limit.
+    `export_approval`: a second person approves each export. `longest_link_days`: the longest life of a share link.
+    `networks`: the only networks, in CIDR notation, that footage goes to; empty: any. `gb_per_day`: gigabytes (10^9 bytes)
+    that may leave within a day of the studio's zone; null: no limit.
     """
 
     view_permission = "manage_studio"
@@ -42,6 +43,7 @@ class EgressPolicy(StudioOwned):
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LINK_DAYS)],
     )
     pin_rule = models.CharField(max_length=8, choices=PinRule.choices, default=PinRule.MINORS)
+    export_approval = models.BooleanField(default=False)
     networks = models.JSONField(default=list, blank=True)
     gb_per_day = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MOST_GB_PER_DAY)]

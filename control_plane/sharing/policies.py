@@ -20,6 +20,7 @@ from control_plane.tenancy.permissions import MANAGE_STUDIO
 POLICY_FIELDS = (
     "share_enabled",
     "export_enabled",
+    "export_approval",
     "longest_link_days",
     "pin_rule",
     "networks",

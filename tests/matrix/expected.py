@@ -11,7 +11,7 @@ from control_plane.common.permissions import StudioPermission
 from control_plane.data_requests.permissions import ANSWER_DATA_REQUESTS
 from control_plane.fleet.permissions import MANAGE_AGENTS, VIEW_AGENTS
 from control_plane.people.permissions import MANAGE_CONSENTS, MANAGE_DANCERS, VIEW_DANCERS
-from control_plane.recordings.permissions import SHARE, VIEW_CLASS
+from control_plane.recordings.permissions import EXPORT, SHARE, VIEW_CLASS
 from control_plane.retention.permissions import MANAGE_RETENTION
 from control_plane.storage.permissions import MANAGE_STORAGE
 from control_plane.tenancy.permissions import MANAGE_PEOPLE, MANAGE_STUDIO, VIEW_STUDIO
@@ -46,6 +46,7 @@ VIEW_OF = {
     "migration_id": MANAGE_STORAGE,
     "link_id": SHARE,
     "clip_id": VIEW_CLASS,
+    "export_id": EXPORT,
 }
 """The parameter of an address that names a thing -> the right without which the thing is not there."""
 

@@ -23,6 +23,7 @@ from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
 from control_plane.compliance.models import Alert
 from control_plane.data_requests.models import DataRequest, RequestKind, RequestState
+from control_plane.exports.models import Export, ExportPart, ExportState
 from control_plane.fleet import pairing
 from control_plane.fleet import reports as fleet_reports
 from control_plane.fleet import services as fleet
@@ -43,7 +44,7 @@ from control_plane.recordings import services as recordings
 from control_plane.recordings.class_type_models import ClassType, Enrolment
 from control_plane.recordings.damage_models import DamageKind
 from control_plane.recordings.models import ClassSession, ClassState, Segment
-from control_plane.recordings.permissions import REPLAY, VIEW_CLASS
+from control_plane.recordings.permissions import EXPORT, REPLAY, VIEW_CLASS
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.segment_factory import ObjectLocation
 from control_plane.recordings.selectors import class_timeline
@@ -375,6 +376,32 @@ def _links(tenant: Tenant) -> None:
         tenant.ids["link"] = link.id
 
 
+def _exports(tenant: Tenant) -> None:
+    """A finished export; its roster is not confirmed, so that nobody downloads it."""
+    now = timezone.now()
+    with studio_scope(tenant.studio.id):
+        class_session = ClassSession.objects.get(pk=tenant.ids["class"])
+        id_ = new_id()
+        admin = tenant.people["admin"].actor
+        export = Export.objects.create(
+            id=id_,
+            studio=tenant.studio,
+            class_session_id=tenant.ids["class"],
+            requested_by=tenant.people["instructor"].id,
+            track_ids=[tenant.ids["class.track"]],
+            state=ExportState.READY,
+            wrapped_key=vault.new_class_key(
+                id_, actor=admin, permission=EXPORT, subject=class_session, kind=vault.EXPORT
+            ),
+            expires_at=now + timedelta(days=7),
+            size_bytes=100,
+        )
+        ExportPart.objects.create(
+            studio=tenant.studio, export=export, number=0, object_key=f"{export.id}.part", plain_bytes=100
+        )
+        tenant.ids["export"] = export.id
+
+
 def _upload(caller: Caller, made: list[Cut]) -> None:
     answers = ingest.announce_segments([item.manifest for item in made], caller)
     client = Client()
@@ -417,5 +444,6 @@ def furnish(tenant: Tenant, folder: Path) -> None:
     _rights(tenant)
     _links(tenant)
     _clips(tenant)
+    _exports(tenant)
     _settings(tenant)
     _retention(tenant)

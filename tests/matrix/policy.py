@@ -39,6 +39,7 @@ GROUPS = {
     "clipviews": {"clips_clipreplay"},
     "links": {"sharing_sharelink"},
     "egress": {"sharing_egresspolicy"},
+    "exports": {"exports_export", "exports_exportpart", "keys_keytombstone"},
     "people": {"tenancy_membership", "access_objectpermission", "people_guardianship", "tenancy_invitation"},
     "signin": {
         "identity_signinpolicy",

@@ -23,6 +23,7 @@ from django.core.management.base import CommandError
 from control_plane.common.errors import ControlPlaneError
 from control_plane.common.scoping import studio_scope
 from control_plane.config.celery import app as celery_app
+from control_plane.exports.models import Export, ExportState
 from control_plane.retention.models import RetentionRun
 from control_plane.storage.models import StoreMigration, StoreProbe
 from control_plane.tenancy import sweeping
@@ -185,10 +186,19 @@ def _retention_run(tenant: Tenant) -> UUID:
         return UUID(str(run.id))
 
 
+def _export(tenant: Tenant) -> UUID:
+    """Returns an export that waits for its job; what it would read may not leave."""
+    with studio_scope(tenant.studio.id):
+        export: Export = Export.objects.get()
+        Export.objects.filter(pk=export.pk).update(state=ExportState.QUEUED)
+        return UUID(str(export.id))
+
+
 _THINGS: dict[str, tuple[str, Callable[[Tenant], UUID]]] = {
     "run_store_probe": ("probe_id", _probe),
     "continue_migration": ("migration_id", _move),
     "continue_retention": ("run_id", _retention_run),
+    "write_export": ("export_id", _export),
 }
 """Task -> the parameter that names a thing, and what makes one."""
 

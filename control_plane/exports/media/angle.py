@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import av
 
@@ -43,6 +43,20 @@ class AngleFacts:
     gaps: list[tuple[datetime, datetime]] = field(default_factory=list)
 
 
+class Timed(Protocol):
+    """Anything with a first and a last instant, such as a fragment."""
+
+    @property
+    def from_at(self) -> datetime:
+        """Its start."""
+        ...
+
+    @property
+    def to_at(self) -> datetime:
+        """Its end; itself excluded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The wanted stretch, in class time; None: from the first picture, or to the last.
@@ -54,7 +68,7 @@ class Bounds:
     to_at: datetime | None = None
     whole_fragments: bool = False
 
-    def touches(self, fragment: SourceFragment) -> bool:
+    def touches(self, fragment: Timed) -> bool:
         """Whether any picture of a fragment is wanted."""
         before = self.from_at is not None and (
             fragment.from_at < self.from_at if self.whole_fragments else fragment.to_at <= self.from_at
@@ -64,7 +78,7 @@ class Bounds:
         )
         return not before and not after
 
-    def cuts(self, fragment: SourceFragment) -> bool:
+    def cuts(self, fragment: Timed) -> bool:
         """Whether only some pictures of a fragment are wanted."""
         return (self.from_at is not None and fragment.from_at < self.from_at) or (
             self.to_at is not None and fragment.to_at > self.to_at
@@ -120,8 +134,7 @@ class AngleFile:
         self.is_read = False
         self._from_us = -_FAR_US if bounds.from_at is None else epoch_us(bounds.from_at)
         self._to_us = _FAR_US if bounds.to_at is None else epoch_us(bounds.to_at)
-        is_exact = bounds.from_at is not None and not bounds.whole_fragments
-        self._clock = _FileClock(self._from_us if is_exact else None)
+        self._clock = _FileClock(None if bounds.from_at is None else self._from_us)
         self._last_fragment: SourceFragment | None = None
         self._has_own_parameters = False
 
@@ -213,7 +226,7 @@ class AngleFile:
 
 
 class _FileClock:
-    """Turns times of the class into times of the file. `zero_us` None: its first fragment begins at 0."""
+    """Turns times of the class into times of the file. `zero_us` None: its first fragment is at 0."""
 
     def __init__(self, zero_us: int | None) -> None:
         self._zero_us = zero_us

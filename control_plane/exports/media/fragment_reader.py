@@ -16,6 +16,10 @@ _OPTIONS = {"probesize": "32", "analyzeduration": "0", "fpsprobesize": "0"}
 """The init section says everything; looking for more would decode pictures of every segment."""
 
 
+MediaError = av.error.FFmpegError
+"""FFmpeg cannot read, decode or write something."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedPacket:
     """A packet as the demuxer returned it. `at_us` is its presentation time on the clock of the class, since 1970."""

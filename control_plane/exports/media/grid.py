@@ -17,9 +17,8 @@ from control_plane.exports.media.angle import SHORTEST_GAP, Bounds
 from control_plane.exports.media.fragment_reader import MICROSECOND, SegmentReader, epoch_us
 from control_plane.exports.media.sink import Sink
 from control_plane.exports.media.time_stamp import TimeStamp
-from control_plane.exports.sources import SourceSegment
+from control_plane.exports.sources import MOST_ANGLES, SourceSegment
 
-MOST_ANGLES = 9
 _US = Fraction(1, 1_000_000)
 _BLACK_AFTER_US = SHORTEST_GAP // MICROSECOND
 _OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof+delay_moov", "flush_packets": "1"}

@@ -23,7 +23,7 @@ from control_plane.portal.page import actor_of, studio_page
 from control_plane.portal.rooms.presenter import room_cards
 from control_plane.recordings.audit_events import CLASS_OPENED
 from control_plane.recordings.models import ClassSession, ClassState
-from control_plane.recordings.permissions import MANAGE_CLASS, SHARE
+from control_plane.recordings.permissions import EXPORT, MANAGE_CLASS, SHARE
 from control_plane.recordings.selectors import class_for, visible_classes
 from control_plane.recordings.services import give_up_class
 from control_plane.storage.stores import origins_of
@@ -66,6 +66,7 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         **_progress(actor, class_session),
         "first_urls": _first_urls(slug, class_session),
         "may_share": access.can(actor, SHARE, class_session),
+        "may_export": access.can(actor, EXPORT, class_session),
     }
     return _allow_stores(class_session, studio_page(request, "portal/classes/replay.html", context))
 

@@ -1,18 +1,14 @@
 """The forms of a share link and of the rules. A form only parses; the service validates."""
 
-import re
-from uuid import UUID
-
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from control_plane.common.errors import BadRequest
+from control_plane.portal.clock_times import camera_ids, seconds
 from control_plane.sharing.links import LinkFacts
 from control_plane.sharing.models import LONGEST_LINK_DAYS, MOST_GB_PER_DAY, PinRule
 from control_plane.sharing.policies import read_network
-
-_CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,3}):(\d{2}(?:\.\d{1,3})?)")
 
 
 class LinkForm(forms.Form):
@@ -50,15 +46,11 @@ class LinkForm(forms.Form):
             BadRequest: a time or a camera cannot be read.
         """
         given = self.cleaned_data
-        try:
-            cameras = [UUID(text) for text in track_ids]
-        except ValueError as error:
-            raise BadRequest("A tick names no camera. Load the page again.") from error
         return LinkFacts(
             title=given["title"],
-            track_ids=cameras,
-            from_s=_seconds(given["starts"]),
-            to_s=_seconds(given["ends"]),
+            track_ids=camera_ids(track_ids),
+            from_s=seconds(given["starts"]),
+            to_s=seconds(given["ends"]),
             days=given["days"],
             max_views=given["max_views"],
             with_pin=given["with_pin"],
@@ -74,6 +66,9 @@ class RulesForm(forms.Form):
         help_text=gettext_lazy("Off: no link plays."),
     )
     export_enabled = forms.BooleanField(label=gettext_lazy("Classes can be exported"), required=False)
+    export_approval = forms.BooleanField(
+        label=gettext_lazy("A second person approves each export"), required=False
+    )
     longest_link_days = forms.IntegerField(
         label=gettext_lazy("Longest life of a link, in days"),
         min_value=1,
@@ -120,13 +115,3 @@ class RulesForm(forms.Form):
         if errors:
             raise forms.ValidationError(errors)
         return found
-
-
-def _seconds(text: str) -> float | None:
-    if not text.strip():
-        return None
-    found = _CLOCK.fullmatch(text.strip())
-    if found is None:
-        raise BadRequest("Write times as minutes and seconds, such as 12:30.")
-    hours, minutes, seconds = found.groups()
-    return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)

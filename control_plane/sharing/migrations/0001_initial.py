@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ('export_enabled', models.BooleanField(default=True)),
                 ('longest_link_days', models.PositiveSmallIntegerField(default=7, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(90)])),
                 ('pin_rule', models.CharField(choices=[('minors', 'Where a minor appears'), ('always', 'Always')], default='minors', max_length=8)),
+                ('export_approval', models.BooleanField(default=False)),
                 ('networks', models.JSONField(blank=True, default=list)),
                 ('gb_per_day', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000)])),
                 ('studio', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.studio')),

@@ -17,6 +17,7 @@ from django.utils import timezone
 from control_plane.common.scoping import studio_scope
 from control_plane.common.states import Stateful, TransitionRefused
 from control_plane.data_requests.models import DataRequest, RequestKind
+from control_plane.exports.models import Export
 from control_plane.fleet.models import Agent, PairingCode
 from control_plane.recordings import services as recordings
 from control_plane.recordings.damage_models import DamageKind, SegmentDamage
@@ -34,6 +35,7 @@ EXPECTED: set[type[models.Model]] = {
     AgentRecording,
     ClassSession,
     DataRequest,
+    Export,
     PairingCode,
     RetentionRun,
     RetentionRunItem,
@@ -69,6 +71,9 @@ def make_row(cast: Cast, model: type[Stateful], folder: Path) -> Any:
         model(
             studio=cast.studio, kind=RequestKind.ACCESS, dancer_id=new_id(), received_on=today, due_on=today
         ).save(force_insert=True)
+    elif model is Export:
+        values = {"requested_by": cast.alice.id, "track_ids": [], "wrapped_key": b"x"}
+        Export.objects.create(studio=cast.studio, class_session=scene.session, **values)
     elif model is RetentionRun or model is RetentionRunItem:
         now = timezone.now()
         counts = dict.fromkeys(("due_classes", "due_bytes", "total_classes", "total_bytes"), 1)

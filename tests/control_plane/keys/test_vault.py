@@ -24,6 +24,7 @@ from control_plane.common.actors import Actor
 from control_plane.common.errors import Forbidden, NotFound
 from control_plane.common.permissions import StudioPermission
 from control_plane.common.scoping import studio_scope
+from control_plane.exports.keys import EXPORT_KEYS
 from control_plane.fleet.permissions import RECORD
 from control_plane.ingest.intents import INGEST_KEYS
 from control_plane.keys import key_wrapping, keyring, seal, vault
@@ -230,8 +231,9 @@ def test_every_purpose_has_a_permission_and_audit_events() -> None:
         "ingest/intents.py",
         "recordings/playback/view_sessions.py",
         "sharing/openings.py",
+        "exports/keys.py",
     }
-    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS, SHARE_KEYS, COPY_KEYS, CLIP_KEYS):
+    for purpose in (CHECK, INGEST_KEYS, REPLAY_KEYS, SHARE_KEYS, COPY_KEYS, CLIP_KEYS, EXPORT_KEYS):
         assert purpose.permission in StudioPermission.all()
         assert purpose.audit_events
         assert purpose.segment_events <= purpose.audit_events

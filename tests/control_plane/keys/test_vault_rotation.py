@@ -102,10 +102,11 @@ def test_a_secret_of_the_studio_is_taken_along(cast: Cast) -> None:
         for field in model._meta.get_fields()
         if field.name.startswith("wrapped_")
     } - listed
-    # Under the class's key, which goes along; under the generation's own, which ends with it; under the root key.
+    # Under a key of its own, which goes along; under the generation's own, which ends with it; under the root key.
     assert unlisted == {
         "recordings.Segment.wrapped_key",
         "ingest.PendingSegment.wrapped_seal",
+        "exports.Export.wrapped_content_key",
         "keys.StudioKey.wrapped_key",
         "keys.StudioKey.wrapped_private_key",
     }

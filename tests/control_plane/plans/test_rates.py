@@ -26,6 +26,7 @@ from control_plane.audit.models import Entry
 from control_plane.common.errors import TooManyRequests
 from control_plane.common.roles import Role
 from control_plane.common.scoping import studio_scope
+from control_plane.exports.audit_events import EXPORT_STARTED
 from control_plane.fleet.audit_events import AGENT_PAIRING_STARTED
 from control_plane.fleet.pairing import create_pairing_code
 from control_plane.keys.audit_events import KEY_OPENED
@@ -236,6 +237,7 @@ BOUND_ELSEWHERE = {
     ROSTER_OPENED: "a read: no row but the event",
     ENROLMENTS_OPENED: "a read: no row but the event",
     SHARE_LINK_OPENED: "a link is opened at most OPENINGS_AN_HOUR times an hour; links have a rate",
+    EXPORT_STARTED: "an export has a rate, and few attempts",
     KEY_OPENED: "a read: no row but the event",
 }
 

@@ -1,0 +1,1 @@
+"""Exports: the form of a class, the list with progress, and downloads."""
