@@ -82,6 +82,11 @@ NOTICE_PUBLISHED = AuditEvent(
     category=Category.PEOPLE,
     sentence="{who} published version {version} of the notice",
 )
+DANCER_OF_AGE = AuditEvent(
+    "dancer.of_age",
+    "A dancer has come of age, and the people who answer for the dancer were told.",
+    category=Category.PEOPLE,
+)
 CONSENTS_LISTED = AuditEvent(
     "consents.listed",
     "Consents of dancers were viewed.",

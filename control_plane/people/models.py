@@ -24,6 +24,7 @@ class Dancer(StudioOwned):
     dancer counts as a minor until the end of the year of the 18th birthday; with neither, always. `adult_on` is the first
     day of age that follows from them (null: unknown), computed by the database. `protected`: nothing that shows this
     dancer leaves the studio, and other families see neither name nor timetable. `left_at` null: the dancer is active.
+    `age_told_at`: when the family was told that the dancer has come of age.
     """
 
     view_permission = "view_dancers"
@@ -47,6 +48,7 @@ class Dancer(StudioOwned):
     protected = models.BooleanField(default=False)
     note = models.TextField(max_length=1000, blank=True)
     left_at = models.DateTimeField(null=True, blank=True, editable=False)
+    age_told_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(StudioOwned.Meta):
         ordering: ClassVar = ["name", "id"]

@@ -207,4 +207,32 @@ CONSENT = (
         "Guardianship.objects.filter(ended_at__isnull=True, started_at__lte=now)",
         (f"{_PAGES}::test_other_families_see_no_name_of_a_protected_dancer",),
     ),
+    Sabotage(
+        "a former guardian is told that the dancer came of age",
+        "consent",
+        "control_plane/people/coming_of_age.py",
+        "Guardianship.objects.filter(dancer=dancer, ended_at__isnull=True)",
+        "Guardianship.objects.filter(dancer=dancer)",
+        (
+            "tests/control_plane/people/test_coming_of_age.py::test_who_is_no_guardian_or_member_any_more_is_not_told",
+        ),
+    ),
+    Sabotage(
+        "guardians learn each other's addresses from the mail about the age",
+        "consent",
+        "control_plane/people/coming_of_age.py",
+        'mail.send("people/mail/of_age", facts, bcc=addresses,',
+        'mail.send("people/mail/of_age", facts, to=addresses,',
+        ("tests/control_plane/people/test_coming_of_age.py::test_the_own_account_gets_its_own_words",),
+    ),
+    Sabotage(
+        "a family is told every hour that its dancer came of age",
+        "consent",
+        "control_plane/people/coming_of_age.py",
+        "        age_told_at=None,\n",
+        "",
+        (
+            "tests/control_plane/people/test_coming_of_age.py::test_the_family_is_told_once_and_the_consent_has_ended",
+        ),
+    ),
 )

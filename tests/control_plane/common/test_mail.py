@@ -31,6 +31,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "invitation": invitation, "operator": "Olga", "reason": "a ticket", "ends_at": AT, "permitted": ["See agents."],
         "used": "9 GB", "included": "10 GB", "contact": "help@example.org", "segment_count": 2, "class_count": 1,
         "alerts": [{"raised_at": AT, "label": "Night"}], "number": 7, "body": "{}",
+        "dancer": "Dana", "is_self": False, "has_account": False,
         "today": AT.date(), "requests": [SimpleNamespace(get_kind_display="Erasure", due_on=AT.date())],
     } | changes  # fmt: skip
 
