@@ -107,6 +107,7 @@ def test_a_secret_of_the_studio_is_taken_along(cast: Cast) -> None:
         "recordings.Segment.wrapped_key",
         "ingest.PendingSegment.wrapped_seal",
         "exports.Export.wrapped_content_key",
+        "clips.ClipSegment.wrapped_key",
         "keys.StudioKey.wrapped_key",
         "keys.StudioKey.wrapped_private_key",
     }
