@@ -8,7 +8,7 @@ from control_plane.access.admin_base import ScopedAdmin, ServiceForm
 from control_plane.people import services as people_services
 from control_plane.people.consent_models import ConsentNotice, ConsentRecord, ConsentRequest
 from control_plane.people.dancer_list import NewDancer
-from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.models import Dancer, GuardianInvitation, Guardianship
 from control_plane.people.permissions import MANAGE_DANCERS
 
 
@@ -39,6 +39,14 @@ class DancerAdmin(ScopedAdmin):
     list_filter = ("protected",)
     search_fields = ("name",)
     readonly_fields = ("left_at", "created_at")
+
+
+@admin.register(GuardianInvitation)
+class GuardianInvitationAdmin(ScopedAdmin):
+    """Invitations of guardians that nobody has approved yet; the page of a dancer decides them."""
+
+    list_display = ("dancer", "relation", "created_at")
+    fields = readonly_fields = ("dancer", "invitation", "relation", "created_at")
 
 
 @admin.register(ConsentNotice)

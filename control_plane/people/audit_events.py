@@ -82,6 +82,22 @@ NOTICE_PUBLISHED = AuditEvent(
     category=Category.PEOPLE,
     sentence="{who} published version {version} of the notice",
 )
+GUARDIAN_INVITED = AuditEvent(
+    "guardian.invited",
+    "A person was invited to become a guardian of a dancer.",
+    category=Category.PEOPLE,
+    rate=Rate(200, 400),
+)
+GUARDIAN_APPROVED = AuditEvent(
+    "guardian.approved",
+    "A person who had accepted an invitation was approved as a guardian of a dancer.",
+    category=Category.PEOPLE,
+)
+GUARDIAN_DECLINED = AuditEvent(
+    "guardian.declined",
+    "A person who was invited is not to become a guardian of a dancer.",
+    category=Category.PEOPLE,
+)
 DANCER_OF_AGE = AuditEvent(
     "dancer.of_age",
     "A dancer has come of age, and the people who answer for the dancer were told.",

@@ -1,4 +1,4 @@
-"""Tables of people who are filmed: Dancer and Guardianship; those of consent are in `consent_models`."""
+"""Tables of people who are filmed: Dancer, Guardianship, GuardianInvitation; those of consent are in `consent_models`."""
 
 from datetime import date
 from typing import ClassVar
@@ -123,3 +123,29 @@ class Guardianship(StudioOwned):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.relation}"
+
+
+class GuardianInvitation(StudioOwned):
+    """An invitation whose reader becomes a guardian of a dancer once somebody approves; then the row is deleted."""
+
+    view_permission = "view_dancers"
+    access_path = STUDIO_ONLY
+
+    dancer = models.ForeignKey(Dancer, on_delete=models.CASCADE, related_name="+", editable=False)
+    invitation = models.ForeignKey(
+        "tenancy.Invitation", on_delete=models.CASCADE, related_name="+", editable=False
+    )
+    relation = models.CharField(max_length=16, choices=Relation.choices, default=Relation.PARENT)
+
+    class Meta(StudioOwned.Meta):
+        ordering: ClassVar = ["created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dancer", "invitation"], name="people_guardianinvitation_once"),
+            models.CheckConstraint(
+                condition=models.Q(relation__in=Relation.values),
+                name="people_guardianinvitation_known_relation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invitation_id} {self.relation}"

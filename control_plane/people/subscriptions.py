@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 
 from control_plane.people.consent_models import ConsentRecord, ConsentRequest
 from control_plane.people.events import DataSection, PersonalData
-from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.models import Dancer, GuardianInvitation, Guardianship
 
 
 def _dancer(question: PersonalData) -> list[DataSection]:
@@ -32,8 +32,17 @@ def _dancer(question: PersonalData) -> list[DataSection]:
     return [
         DataSection("dancer", _("Details of the dancer"), [details]),
         DataSection("guardians", _("Guardians"), guardians),
+        DataSection("guardian-invitations", _("Invitations of guardians"), _invited(dancer)),
         DataSection("consents", _("Answers about consent"), _consents(dancer)),
         DataSection("consent-requests", _("Requests for consent"), _requests(dancer)),
+    ]
+
+
+def _invited(dancer: Dancer) -> list[dict[str, object]]:
+    rows = GuardianInvitation.objects.filter(dancer=dancer).select_related("invitation")
+    return [
+        {"email": row.invitation.email, "relation": row.relation, "invited_at": row.created_at.isoformat()}
+        for row in rows
     ]
 
 

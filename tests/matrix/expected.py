@@ -33,6 +33,7 @@ VIEW_OF = {
     "class_type_id": MANAGE_DANCERS,
     "enrolment_id": MANAGE_DANCERS,
     "guardianship_id": MANAGE_DANCERS,
+    "guardian_invitation_id": MANAGE_DANCERS,
     "data_request_id": ANSWER_DATA_REQUESTS,
     "retention_rule_id": MANAGE_RETENTION,
     "retention_run_id": MANAGE_RETENTION,

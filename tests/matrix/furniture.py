@@ -39,7 +39,7 @@ from control_plane.people import services as people_services
 from control_plane.people.consent_models import ConsentAnswer, ConsentNotice, ConsentPurpose, ConsentRequest
 from control_plane.people.consent_services import answer_for
 from control_plane.people.dancer_list import NewDancer
-from control_plane.people.models import Dancer, Relation
+from control_plane.people.models import Dancer, GuardianInvitation, Relation
 from control_plane.recordings import services as recordings
 from control_plane.recordings.class_type_models import ClassType, Enrolment
 from control_plane.recordings.damage_models import DamageKind
@@ -264,7 +264,11 @@ def _settings(tenant: Tenant) -> None:
             occasion=word(tenant.name, "alert"),
             raised_at=timezone.now(),
         )
+        waiting = GuardianInvitation.objects.create(
+            studio=tenant.studio, dancer_id=tenant.ids["dancer"], invitation=offer.invitation
+        )
     tenant.ids |= {
+        "guardian_invitation": waiting.id,
         "invitation": offer.invitation.id,
         "key": key.id,
         "provider": provider.id,

@@ -55,7 +55,7 @@ GROUPS = {
     "programs": {"access_apikey"},
     "alerts": {"compliance_anomalythresholds", "compliance_alertacknowledgement"},
     "policy": {"access_rolepermissions"},
-    "dancers": {"people_dancer", "people_guardianship"},
+    "dancers": {"people_dancer", "people_guardianship", "people_guardianinvitation"},
     "data requests": {"data_requests_datarequest"},
     "consents": {"people_consentrecord", "people_consentrequest"},
     "notices": {"people_consentnotice"},

@@ -353,4 +353,14 @@ PEOPLE = (
             "tests/control_plane/accounts/test_factors.py::test_a_first_password_takes_the_factor_that_is_there",
         ),
     ),
+    Sabotage(
+        "everybody in the studio declines an invited guardian",
+        "people",
+        "control_plane/administration/services/guardian_invitations.py",
+        "        access.require(actor, MANAGE_DANCERS, waiting)\n        row = _locked(waiting)\n        record_for(",
+        "        row = _locked(waiting)\n        record_for(",
+        (
+            "tests/control_plane/administration/test_guardian_invitations.py::test_others_neither_invite_nor_decide",
+        ),
+    ),
 )

@@ -55,6 +55,19 @@ class GuardianForm(forms.Form):
     relation = forms.ChoiceField(choices=Relation.choices, initial=Relation.PARENT)
 
 
+class GuardianInvitationForm(forms.Form):
+    """Fields of an invitation of a guardian."""
+
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        help_text=gettext_lazy("Of somebody who is no member yet."),
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    relation = forms.ChoiceField(
+        label=gettext_lazy("Relation"), choices=Relation.choices, initial=Relation.PARENT
+    )
+
+
 class ListTextForm(forms.Form):
     """The list of dancers that a person has previewed."""
 

@@ -13,7 +13,7 @@ from control_plane.access import access
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
 from control_plane.common.names import clean_name, name_key
-from control_plane.people.models import Dancer, Guardianship
+from control_plane.people.models import Dancer, GuardianInvitation, Guardianship
 from control_plane.recordings.models import Appearance, ClassSession
 from control_plane.recordings.presence import dancers_in
 
@@ -52,6 +52,12 @@ def dancer_for(actor: Actor, dancer_id: UUID) -> Dancer:
     if found is None:
         raise NotFound
     return found
+
+
+def invited_guardians(dancer: Dancer) -> list[GuardianInvitation]:
+    """Returns those who were invited as guardians of a dancer and are not decided about, without revoked invitations."""
+    rows = GuardianInvitation.objects.filter(dancer=dancer, invitation__revoked_at=None)
+    return list(rows.select_related("invitation"))
 
 
 def roster_lines(

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from control_plane.portal.addresses import STUDIO
-from control_plane.portal.dancers import views
+from control_plane.portal.dancers import guardian_views, views
 
 urlpatterns = [
     path(f"{STUDIO}/dancers/", views.dancer_list, name="dancers"),
@@ -12,6 +12,16 @@ urlpatterns = [
     path(f"{STUDIO}/dancers/<uuid:dancer_id>/", views.dancer_page, name="dancer"),
     path(f"{STUDIO}/dancers/<uuid:dancer_id>/left/", views.dancer_left, name="dancer_left"),
     path(f"{STUDIO}/dancers/<uuid:dancer_id>/guardians/", views.add_guardian, name="add_guardian"),
+    path(
+        f"{STUDIO}/dancers/<uuid:dancer_id>/guardians/invite/",
+        guardian_views.invite,
+        name="invite_guardian",
+    ),
+    path(
+        f"{STUDIO}/dancers/<uuid:dancer_id>/guardians/invited/<uuid:guardian_invitation_id>/",
+        guardian_views.decide,
+        name="decide_guardian",
+    ),
     path(
         f"{STUDIO}/dancers/<uuid:dancer_id>/guardians/<uuid:guardianship_id>/end/",
         views.end_guardian,

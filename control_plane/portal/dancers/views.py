@@ -23,8 +23,14 @@ from control_plane.people.audit_events import DANCER_OPENED, DANCERS_LISTED
 from control_plane.people.dancer_list import InvalidDancerList, NewDancer, list_text, read_dancers
 from control_plane.people.models import Dancer, Guardianship, Relation
 from control_plane.people.permissions import MANAGE_DANCERS, VIEW_DANCERS
-from control_plane.portal.dancers.forms import DancerForm, GuardianForm, ListForm, ListTextForm
-from control_plane.portal.dancers.presenter import classes_of, dancer_for, dancers_found
+from control_plane.portal.dancers.forms import (
+    DancerForm,
+    GuardianForm,
+    GuardianInvitationForm,
+    ListForm,
+    ListTextForm,
+)
+from control_plane.portal.dancers.presenter import classes_of, dancer_for, dancers_found, invited_guardians
 from control_plane.portal.page import actor_of, studio_page
 
 PAGE_SIZE = 50
@@ -182,6 +188,8 @@ def _dancer(
         "form": form or DancerForm(initial=initial),
         "guardian_form": guardian_form or GuardianForm(),
         "guardianships": [tie for tie in ties if tie.ended_at is None] if may_write else [],
+        "invited": invited_guardians(dancer) if may_write else [],
+        "invitation_form": GuardianInvitationForm(auto_id="invite_%s"),
         "former": [tie for tie in ties if tie.ended_at is not None] if may_write else [],
         "classes": classes_of(actor, dancer, most=LATEST),
         "may_write": may_write,

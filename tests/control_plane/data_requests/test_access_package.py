@@ -46,6 +46,7 @@ def test_every_table_about_a_dancer_is_in_it(shown: Shown) -> None:
         }
     answered = {
         "Guardianship": "guardians",
+        "GuardianInvitation": "guardian-invitations",
         "Appearance": "classes",
         "Enrolment": "enrolments",
         "ConsentRecord": "consents",
