@@ -31,3 +31,10 @@ CLIP_EXPIRED = AuditEvent(
     category=Category.RECORDING,
     sentence="A clip of {what} was deleted at the end of its retention",
 )
+CLIPS_LISTED = AuditEvent(
+    "clips.listed",
+    "The list of clips was viewed.",
+    category=Category.FOOTAGE,
+    sentence="{who} viewed the clips",
+    is_read=True,
+)

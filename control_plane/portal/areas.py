@@ -9,6 +9,7 @@ AREAS = (
     "operator",
     "storage",
     "classes",
+    "clips",
     "shares",
     "exports",
     "rooms",

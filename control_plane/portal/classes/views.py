@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from control_plane.access import access
 from control_plane.access.reads import note_read
 from control_plane.access.requests import StudioRequest
+from control_plane.clips.permissions import MAKE_CLIPS
 from control_plane.common.actors import Actor
 from control_plane.common.errors import Conflict
 from control_plane.compliance.footage_access_report import own_dancers
@@ -65,6 +66,7 @@ def class_page(request: StudioRequest, slug: str, class_id: UUID) -> HttpRespons
         "ready": row.is_replayable and row.may_replay and row.segment_count > 0,
         **_progress(actor, class_session),
         "first_urls": _first_urls(slug, class_session),
+        "may_make_clips": access.can(actor, MAKE_CLIPS, class_session),
         "may_share": access.can(actor, SHARE, class_session),
         "may_export": access.can(actor, EXPORT, class_session),
     }

@@ -1,0 +1,1 @@
+"""The portal's area of clips."""
