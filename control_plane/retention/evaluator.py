@@ -5,7 +5,7 @@ the day of the class, so nothing is deleted before N times 24 hours have passed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from uuid import UUID
@@ -70,6 +70,11 @@ class PolicyFacts:
     minors_days: int = DEFAULT_MINORS_DAYS
     rules: tuple[RuleFact, ...] = ()
     holds: tuple[HoldFact, ...] = ()
+
+    def with_rule(self, new: RuleFact) -> "PolicyFacts":
+        """Returns these decisions with a rule more; it replaces the one of the same scope."""
+        others = [one for one in self.rules if one.scope != new.scope]
+        return replace(self, rules=(*others, new))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tools.demo_scene.loop import CAMERAS
 
 RECORDING_TIMEOUT_S = 60.0
 COMPLETE_TIMEOUT_S = 180.0
+EXPORT_TIMEOUT_S = 180.0
 
 
 class Demonstration:
@@ -137,7 +138,26 @@ class Demonstration:
         self._facts |= console.ask({"do": "report", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
         with self._display.step("sharing the class: Alice confirms the roster and makes a link"):
             self._facts |= console.ask({"do": "share", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
+            self._facts |= console.ask({"do": "keep", "class_id": started["class_id"]}, ANSWER_TIMEOUT_S)
+        with self._display.step("exporting the class: one film per camera"):
+            self._export(console, started["class_id"])
         self._write_report({})
+
+    def _export(self, console: DemoProcess, class_id: str) -> None:
+        asked = console.ask({"do": "export", "class_id": class_id}, ANSWER_TIMEOUT_S)
+        request = {"do": "export_progress", "export_id": asked["export_id"]}
+
+        def written() -> bool:
+            progress = console.ask(request, ANSWER_TIMEOUT_S)
+            self._display.update(f"{progress['percent']} %", progress["percent"] / 100)
+            if progress["failure"]:
+                raise DemoError(f"the export was not written: {progress['failure']}")
+            return not progress["is_open"]
+
+        self._programs.wait("the export", written, EXPORT_TIMEOUT_S)
+        folder = str(self._options.state / "exports")
+        save = {"do": "save_export", "export_id": asked["export_id"], "folder": folder}
+        self._facts |= console.ask(save, EXPORT_TIMEOUT_S)
 
     def _progress(self, console: DemoProcess) -> Facts:
         return console.ask({"do": "progress", "class_id": self._facts["class_id"]}, ANSWER_TIMEOUT_S)
@@ -158,6 +178,11 @@ class Demonstration:
         share, consent = self._facts["share"], self._facts["consent"]
         say(f"shared:  {share['address']}  PIN {share['pin']}", style="bold")
         say(f"consent to sharing: {consent['given']} dancers, {consent['missing']} missing")
+        export, retention = self._facts["export"], self._facts["retention"]
+        say(f"export:  {export['path']}  {len(export['files'])} files, {export['bytes'] / 1e6:.1f} MB")
+        say(
+            f"kept for {retention['rule']['days']} days; the next deletion looks at {retention['next_run_at']}"
+        )
         self._show_links()
         if not self._options.exit_after:
             enter = "Enter prints fresh links, " if sys.stdin.isatty() else ""

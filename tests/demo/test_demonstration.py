@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,11 @@ class TestDemonstration:
         assert "/s/" in report["share"]["address"]
         assert len(report["share"]["pin"]) == 6
         assert report["consent"] == {"asked": 0, "given": 2, "missing": 1}
+        assert report["retention"]["rule"] == {"days": 14, "room": "Studio A", "changes": 1}
+        assert report["retention"]["due"] == 0
+        assert report["retention"]["next_run_at"] > datetime.now(UTC).isoformat()
+        assert len(report["export"]["files"]) == 5
+        assert Path(report["export"]["path"]).stat().st_size == report["export"]["bytes"] > 100_000
         assert [camera["position"] for camera in report["cameras"]] == sorted(CAMERAS)
         for camera in report["cameras"]:
             assert camera["gaps"] == []

@@ -146,8 +146,7 @@ def _with_rule(facts: PolicyFacts, values: dict[str, Any]) -> PolicyFacts:
         class_type_id=class_type_id,
         adults_only=values["adults_only"],
     )
-    others = [one for one in facts.rules if one.scope != new.scope]
-    return replace(facts, rules=(*others, new))
+    return facts.with_rule(new)
 
 
 def _preview(request: StudioRequest, changed: PolicyFacts, form: Form, save_url: str) -> HttpResponse:

@@ -170,7 +170,7 @@ from control_plane.postcards.permissions import MANAGE_LINKS
 assert [role for role in Role if MANAGE_LINKS in roles.LIMITS[role]] == [Role.ADMIN, Role.INSTRUCTOR]
 assert permission_name(MANAGE_LINKS, "recordings.ClassSession") == "manage_links_classsession"
 titles = {title: [row.title for row in rows] for title, rows in role_table.grid(roles.DEFAULTS)}
-assert titles["Sharing and export"] == ["Share classes", "Manage links", "Export classes"]
+assert titles["Sharing and export"] == ["Make clips", "Share classes", "Manage links", "Export classes"]
 assert ("manage_links", "manage links") in presenter.choices_on("tenancy.Room")
 assert described("link.opened").text.format(who="Vera", what="Ballet") == "Vera opened a link to Ballet"
 assert ("link.opened", "A link to a class was opened") in SearchForm.base_fields["action"].choices

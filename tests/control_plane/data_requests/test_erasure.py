@@ -69,6 +69,8 @@ def test_recordings_rows_and_name_are_gone_and_the_receipt_says_so(shown: Shown,
         "consent-requests": 0,
         "enrolments": 0,
         "clips": 0,
+        "exports": 0,
+        "guardian-invitations": 0,
     }
     assert request.receipt_sha256 == sha256(canonical_json(receipt, "receipt")).hexdigest()
     assert "Mia" not in str(receipt)

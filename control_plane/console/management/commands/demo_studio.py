@@ -10,8 +10,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from control_plane.common.errors import ControlPlaneError
+from control_plane.console import demo_exports
 from control_plane.console.demo import DemoStudio, Facts
 from control_plane.console.demo_families import share
+
+STEPS: dict[str, Callable[..., Facts]] = {
+    "share": share,
+    "keep": demo_exports.keep,
+    "export": demo_exports.request,
+    "export_progress": demo_exports.export_progress,
+    "save_export": demo_exports.save_export,
+}
+"""Steps beyond those of `DemoStudio`."""
 
 
 class Command(BaseCommand):
@@ -57,7 +67,8 @@ class Command(BaseCommand):
                 demo.links,
             )
         }  # fmt: skip
-        steps["share"] = partial(share, demo)
+        for name, step in STEPS.items():
+            steps[name] = partial(step, demo)
         for line in sys.stdin:
             close_old_connections()
             try:
