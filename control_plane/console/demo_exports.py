@@ -1,6 +1,7 @@
 """Retention, a clip and an export of the demo studio."""
 
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -48,10 +49,11 @@ def keep(demo: DemoStudio, class_id: str) -> Facts:
             facts_of_clip = ClipFacts(0, min(CLIP_S, length_s), title="The first steps")
             make_clip(class_session, facts_of_clip, actor=instructor)
     schedule, now = settings.CELERY_BEAT_SCHEDULE["run-retention"]["schedule"], timezone.now()
+    next_at = (now + schedule.remaining_estimate(now) + timedelta(seconds=1)).replace(second=0, microsecond=0)
     return {
         "retention": {
             "rule": {"days": RULE_DAYS, "room": demo.room.name, "changes": len(changed)},
-            "next_run_at": (now + schedule.remaining_estimate(now)).isoformat(),
+            "next_run_at": next_at.isoformat(),
             "due": len(plan.due),
         }
     }

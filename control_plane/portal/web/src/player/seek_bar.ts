@@ -139,8 +139,8 @@ export class SeekBar {
       el("span", { class: "lane__tip", "aria-hidden": "true" }, text),
     );
     const middle = this.fraction((gap.fromS + gap.toS) / 2);
-    if (middle < 0.12) mark.dataset["edge"] = "start";
-    if (middle > 0.88) mark.dataset["edge"] = "end";
+    if (middle < 0.4) mark.dataset["edge"] = "start";
+    if (middle > 0.6) mark.dataset["edge"] = "end";
     return this.position(mark, gap.fromS, gap.toS);
   }
 
