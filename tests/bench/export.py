@@ -7,6 +7,7 @@ in a process of its own, one after the other, in turns.
 
 import hashlib
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -34,7 +35,7 @@ KEY, IV = bytes(16), bytes(16)
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Returns CPU seconds, seconds and peak memory of both, medians over the rounds, and their ratios."""
+    """Returns CPU seconds and seconds of both, medians over the rounds, their ratios, and the peak memory of the export."""
     folder.mkdir(parents=True)
     film = make_video(folder / "film.mp4", seconds=FILM_S, size=SIZE, options={"movflags": MOVFLAGS})
     hour = folder / "hour.mp4"
@@ -48,8 +49,9 @@ def measure(folder: Path) -> dict[str, Any]:
     for name, (mine, theirs) in pairs.items():
         rounds = [(_timed([mine]), _timed(theirs)) for _ in range(ROUNDS)]
         result[name] = {
-            "ours": [statistics.median(mine[i] for mine, _ in rounds) for i in range(3)],
-            "ffmpeg": [statistics.median(peer[i] for _, peer in rounds) for i in range(3)],
+            "ours": [statistics.median(mine[i] for mine, _ in rounds) for i in range(2)],
+            "ffmpeg": [statistics.median(peer[i] for _, peer in rounds) for i in range(2)],
+            "peak_mb": int(Path(f"{mine[-1]}.peak").read_text()) / 1000,
             "cpu_ratio": statistics.median(mine[0] / peer[0] for mine, peer in rounds),
             "time_ratio": statistics.median(mine[1] / peer[1] for mine, peer in rounds),
         }
@@ -59,8 +61,8 @@ def measure(folder: Path) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     """Returns the result as the Markdown of `docs/ref/measurements.md`."""
     rows = [
-        "| what | export: CPU-s, s, peak MB | FFmpeg: CPU-s, s, peak MB | CPU ratio | time ratio |",
-        "|---|---|---|---|---|",
+        "| what | export: CPU-s, s | peak MB | FFmpeg: CPU-s, s | CPU ratio | time ratio |",
+        "|---|---|---|---|---|---|",
     ]
     names = {
         "copy": f"{CAMERAS} angles of {result['class_s'] / 60:.0f} min, {result['mb']:.0f} MB, copied",
@@ -68,27 +70,24 @@ def table(result: dict[str, Any]) -> str:
     }
     for name, title in names.items():
         row = result[name]
-        figures = [
-            ", ".join(f"{value:.1f}" for value in (*row[who][:2], row[who][2] / 1e6))
-            for who in ("ours", "ffmpeg")
-        ]
+        figures = [", ".join(f"{value:.1f}" for value in row[who]) for who in ("ours", "ffmpeg")]
         rows.append(
-            f"| {title} | {figures[0]} | {figures[1]} | {row['cpu_ratio']:.2f} | {row['time_ratio']:.2f} |"
+            f"| {title} | {figures[0]} | {row['peak_mb']:.0f} | {figures[1]} | {row['cpu_ratio']:.2f}"
+            f" | {row['time_ratio']:.2f} |"
         )
     return "\n".join(rows)
 
 
-def _timed(commands: list[list[str]]) -> tuple[float, float, float]:
-    """Returns CPU seconds, seconds and the largest peak memory in bytes of commands, one after the other."""
-    cpu_s, peak_bytes, began_s = 0.0, 0.0, time.monotonic()
+def _timed(commands: list[list[str]]) -> tuple[float, float]:
+    """Returns CPU seconds and seconds of commands, one after the other."""
+    cpu_s, began_s = 0.0, time.monotonic()
     for command in commands:
         process = subprocess.Popen(command)
         _, status, used = os.wait4(process.pid, 0)
         if status:
             raise RuntimeError(f"{command[0]} ended with {status}.")
         cpu_s += used.ru_utime + used.ru_stime
-        peak_bytes = max(peak_bytes, used.ru_maxrss * 1024)
-    return cpu_s, time.monotonic() - began_s, peak_bytes
+    return cpu_s, time.monotonic() - began_s
 
 
 def _copies(hour: Path, folder: Path) -> list[list[str]]:
@@ -139,8 +138,15 @@ def _stored(film: Path, length_s: int) -> Iterator[SourceSegment]:
 
 
 def main(what: str, film: str, target: str) -> None:
-    """Makes one export."""
-    with Path(target).open("wb") as out:
+    """Makes one export, and notes the peak of this process's memory in kB beside it."""
+    _export(what, film, Path(target))
+    # Not `ru_maxrss`: a child inherits that of its parent.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    Path(f"{target}.peak").write_text(peak)
+
+
+def _export(what: str, film: str, target: Path) -> None:
+    with target.open("wb") as out:
         if what == "grid":
             bounds = Bounds(START_AT, START_AT + timedelta(seconds=FILM_S))
             grid = GridFile([_stored(Path(film), FILM_S) for _ in range(CAMERAS)], bounds, LAYOUT)

@@ -41,17 +41,12 @@ EXPORTS = (
         (f"{_TESTS}::test_a_second_person_approves_where_the_studio_says_so",),
     ),
     Sabotage(
-        "consent is asked when an export is requested, and not when it is written",
+        "consent is asked when an export begins, and not while it is written",
         "exports",
-        _WRITING,
-        "        authorization = require_egress(\n"
-        "            requester(export), export.class_session, EgressKind.EXPORT, NOTHING_YET\n"
-        "        )\n",
-        "        from control_plane.access import access\n"
-        "        from control_plane.recordings.permissions import EXPORT\n"
-        "        require_egress = lambda *a: None\n"
-        "        authorization = access.require(requester(export), EXPORT, export.class_session)\n",
-        (f"{_TESTS}::test_what_changes_after_the_request_stops_the_job[refuse_consent]",),
+        _ATTEMPT,
+        "        require_egress(requester(self.export), current, EgressKind.EXPORT, NOTHING_YET)\n",
+        "",
+        (f"{_TESTS}::test_what_changes_while_it_is_written_stops_the_job[refuse_consent]",),
     ),
     Sabotage(
         "a download asks only at its start",
@@ -82,7 +77,7 @@ EXPORTS = (
         "exports",
         _REMOVAL,
         "    schedule_deletion(list(parts",
-        "    list(list(parts",
+        "    (lambda *_, **__: None)(list(parts",
         (f"{_TESTS}::test_an_export_that_ends_has_neither_key_nor_objects[cancel]",),
     ),
     Sabotage(
@@ -98,7 +93,7 @@ EXPORTS = (
         "exports",
         _WRITING,
         "        drop_parts(export)\n",
-        "        ExportPart.objects.filter(export=export).delete()\n",
+        "        export.parts.all().delete()\n",
         (f"{_TESTS}::test_a_worker_that_dies_at_any_part_is_followed_by_a_whole_package",),
     ),
     Sabotage(

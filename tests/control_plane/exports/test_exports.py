@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from control_plane.access.services import grant_permission
 from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
 from control_plane.common.errors import BadRequest, Conflict, ControlPlaneError, Forbidden, NotFound
@@ -30,6 +31,7 @@ from control_plane.people.consent_models import ConsentAnswer, ConsentPurpose
 from control_plane.people.dancer_list import NewDancer
 from control_plane.people.models import Relation
 from control_plane.recordings.object_deletion import delete_due
+from control_plane.recordings.permissions import EXPORT
 from control_plane.recordings.rosters import save_roster
 from control_plane.recordings.shredding import remove_shredded, shred_class
 from control_plane.sharing.egress import EgressRefused
@@ -222,6 +224,27 @@ def test_what_changes_after_the_request_stops_the_job(scene: Scene, change: Call
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_what_changes_while_it_is_written_stops_the_job(
+    scene: Scene, change: Callable[[Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "PART_BYTES", 4096)
+    export = requested(scene)
+    real = Attempt.store_part
+
+    def changing(attempt: Any, plain: bytes) -> None:
+        if attempt.parts == 1:
+            change(scene)
+            monkeypatch.setattr(Attempt, "store_part", real)
+        real(attempt, plain)
+
+    monkeypatch.setattr(Attempt, "store_part", changing)
+    write_package(export.studio_id, export.id)
+    export = reread(export)
+    assert (export.state, export.failure) == (ExportState.FAILED, Failure.REFUSED)
+    assert parts_of(export) == []
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_what_changes_later_stops_the_next_download(scene: Scene, change: Callable[[Scene], None]) -> None:
     export = written(scene)
     change(scene)
@@ -254,7 +277,8 @@ def test_downloads_count_as_bytes_that_left_and_are_on_record(scene: Scene) -> N
     export = written(scene)
     downloaded(scene, export)
     with studio_scope(export.studio_id):
-        assert EgressUse.objects.get(source_id=export.id).size_bytes == export.size_bytes
+        used = EgressUse.objects.filter(source_id=export.id).values_list("size_bytes", flat=True)
+        assert list(used) == [export.size_bytes]
         actions = list(Entry.objects.filter(action__startswith="export.").values_list("action", "actor_id"))
     alice = scene.cast.alice.id
     assert actions.count(("export.downloaded", alice)) == 1
@@ -282,6 +306,8 @@ def test_a_second_person_approves_where_the_studio_says_so(scene: Scene) -> None
     assert reread(export).state == ExportState.WAITING
     with pytest.raises(Forbidden, match="second person"):
         approve_export(export, actor=cast.alice.actor)
+    with studio_scope(cast.studio.id):
+        grant_permission(cast.ivan, EXPORT, cast.studio, actor=cast.alice.actor)
     with pytest.raises(Forbidden):
         approve_export(export, actor=cast.ivan.actor)
     studios.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
