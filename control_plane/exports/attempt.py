@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from control_plane.common.actors import Actor, ActorKind
+from control_plane.common.errors import ControlPlaneError
 from control_plane.common.leases import renew
 from control_plane.common.scoping import studio_scope
 from control_plane.exports.footage import FootagePlan, OpenSegment
@@ -19,6 +20,8 @@ from control_plane.keys import vault
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.playback.views import playable_segment
 from control_plane.sharing.egress import NOTHING_YET, EgressKind, require_egress
+from control_plane.storage.deletion_queue import schedule_deletion
+from control_plane.storage.models import DeletionReason
 from control_plane.storage.stores import open_store, storage
 
 JOB = "exports.write"
@@ -91,10 +94,16 @@ class Attempt:
             # Before the object: an object without a row would never be deleted.
             part.save(force_insert=True)
             store = open_store(part.store_id)
-        store.put(part.object_key, [sealed], size_bytes=len(sealed), sha256=part.sha256)
-        with studio_scope(self.export.studio_id):
-            self._may_go_on()
-            ExportPart.objects.filter(pk=part.pk).update(plain_bytes=len(plain))
+        try:
+            store.put(part.object_key, [sealed], size_bytes=len(sealed), sha256=part.sha256)
+            with studio_scope(self.export.studio_id):
+                self._may_go_on()
+                ExportPart.objects.filter(pk=part.pk).update(plain_bytes=len(plain))
+        except (Stopped, ControlPlaneError):
+            # If the export ended during the upload, its deletion may have run before the object was there.
+            with studio_scope(self.export.studio_id):
+                schedule_deletion([(part.store_id, part.object_key)], reason=DeletionReason.SHREDDED)
+            raise
         self.parts += 1
         self.size_bytes += len(plain)
 

@@ -10,6 +10,7 @@ from control_plane.exports.media.angle import AngleFacts, Bounds, angle_files
 from control_plane.exports.media.grid import GridFile, GridLayout
 from control_plane.exports.models import Export
 from control_plane.exports.package import PackageFile
+from shared import __version__
 
 FORMAT = 1
 
@@ -49,6 +50,7 @@ def _manifest(export: Export, plan: FootagePlan, described: list[dict[str, objec
     """Returns `manifest.json`; times are in UTC."""
     body = {
         "format": FORMAT,
+        "software": f"3Dance {__version__}",
         "export": str(export.id),
         "class": {"id": str(export.class_session_id), "title": export.class_session.title},
         "from": _text(plan.from_at),

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from control_plane.access import access
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.common.errors import NotFound
@@ -17,6 +18,7 @@ from control_plane.exports.keys import EXPORT_KEYS
 from control_plane.exports.models import Export, ExportPart, ExportState
 from control_plane.exports.sealing import PART_BYTES, open_part
 from control_plane.keys import vault
+from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.sharing.egress import EgressKind, EgressRequest, count_egress, require_egress
 from control_plane.storage.objects import ObjectStore
 from control_plane.storage.stores import open_store
@@ -53,7 +55,7 @@ class Download:
     def _next(self, number: int, size_bytes: int) -> tuple[ExportPart, ObjectStore]:
         export = ready_export(self.export.pk)
         request = EgressRequest(address=self.address, size_bytes=size_bytes)
-        require_egress(self.actor, export.class_session, EgressKind.EXPORT, request)
+        _require_download(self.actor, export, request)
         count_egress(export.id, size_bytes, timezone.now())
         part = ExportPart.objects.get(export=export, number=number)
         return part, open_store(part.store_id)
@@ -67,12 +69,13 @@ def open_download(export: Export, *, actor: Actor, address: str) -> Download:
 
     Raises:
         EgressRefused: something stops this class from being exported now.
-        NotFound, Forbidden: there is no finished export, or `actor` may not export the class.
+        NotFound, Forbidden: there is no finished export, or `actor` may not export the class, or not see the dancers whose
+            names are in it.
     """
     with studio_scope(export.studio_id):
         row = ready_export(export.pk)
         request = EgressRequest(address=address)
-        require_egress(actor, row.class_session, EgressKind.EXPORT, request)
+        _require_download(actor, row, request)
         details = {"export": str(row.id), "bytes": row.size_bytes}
         entry = record_for(EXPORT_DOWNLOADED, row.class_session, actor=actor, details=details)
         with vault.release_keys(actor, EXPORT_KEYS, row, entry_id=entry.id) as release:
@@ -95,3 +98,10 @@ def ready_export(export_id: UUID) -> Export:
     if found is None:
         raise NotFound("There is no such export, or it has expired.")
     return found
+
+
+def _require_download(actor: Actor, export: Export, request: EgressRequest) -> None:
+    require_egress(actor, export.class_session, EgressKind.EXPORT, request)
+    # The reader may be another person than the requester, and permissions may have ended since.
+    if export.with_roster:
+        access.require(actor, VIEW_DANCERS, export.class_session)

@@ -35,6 +35,7 @@ class Failure(models.TextChoices):
     DAMAGED = "damaged", gettext_lazy("A part of the footage is damaged. Choose another part or camera.")
     EMPTY = "empty", gettext_lazy("There is no footage in this part.")
     STORE = "store", gettext_lazy("The store of footage did not answer. Try again later.")
+    BROKEN = "broken", gettext_lazy("It could not be written. Try another part or camera.")
 
 
 class Export(StudioOwned, Leased, Stateful):

@@ -1,14 +1,17 @@
 """Ends exports: the key first, then the objects of the package; the row stays as a record until its class goes."""
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from control_plane.audit.services import record_for
 from control_plane.common.actors import Actor
 from control_plane.exports.audit_events import EXPORT_ENDED
 from control_plane.exports.models import KEPT, Export, ExportPart, ExportState, Failure
+from control_plane.exports.selectors import exports_of_dancer
 from control_plane.keys.models import KeyTombstone, TombstoneKind
 from control_plane.keys.services.tombstones import record_tombstone
-from control_plane.recordings.events import ClassShredded, StoreRetiring
+from control_plane.people.events import DancerErased
+from control_plane.recordings.events import ClassShredded, FootageDestroyed, StoreRetiring
 from control_plane.storage.deletion_queue import schedule_deletion
 from control_plane.storage.models import DeletionReason
 
@@ -67,8 +70,30 @@ def remove_of_class(event: ClassShredded) -> None:
         row.delete()
 
 
+def end_of_footage(event: FootageDestroyed) -> None:
+    """Ends the exports of a class that a person destroys, in the same transaction; `remove_of_class` follows.
+
+    Of a destroyed studio it empties the keys only, so that no new key of the studio wraps them again.
+    """
+    if event.class_session_id is None:
+        Export.objects.update(wrapped_key=b"", wrapped_content_key=b"")
+        return
+    rows = Export.objects.filter(class_session_id=event.class_session_id, state__in=KEPT)
+    _end(rows, reason="Its class was destroyed.", actor=event.actor)
+
+
+def end_of_dancer(event: DancerErased) -> None:
+    """Ends the exports that show a dancer who is erased, also of classes whose recording is kept."""
+    rows = exports_of_dancer(event.dancer_id).filter(state__in=KEPT)
+    _end(rows, reason="A dancer was erased.", actor=SYSTEM)
+
+
 def leave_store(event: StoreRetiring) -> None:
     """Ends the exports that lie in a store that is about to be retired: they can be made again."""
     ids = ExportPart.objects.filter(store_id=event.store_id).values("export_id")
-    for row in Export.objects.filter(pk__in=ids).select_for_update(of=("self",)):
-        end_export(row, ExportState.CANCELLED, reason="Its store was retired.", actor=SYSTEM)
+    _end(Export.objects.filter(pk__in=ids), reason="Its store was retired.", actor=SYSTEM)
+
+
+def _end(rows: QuerySet[Export], *, reason: str, actor: Actor) -> None:
+    for row in rows.select_for_update(of=("self",)).select_related("class_session"):
+        end_export(row, ExportState.CANCELLED, reason=reason, actor=actor)

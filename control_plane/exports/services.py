@@ -17,6 +17,7 @@ from control_plane.exports.models import OPEN, Export, ExportState
 from control_plane.exports.removal import end_export
 from control_plane.exports.sources import MOST_ANGLES
 from control_plane.keys import vault
+from control_plane.people.permissions import VIEW_DANCERS
 from control_plane.plans.rate_limits import require_rate
 from control_plane.recordings.models import ClassSession
 from control_plane.recordings.part_choice import choose_part
@@ -58,11 +59,13 @@ def request_export(class_session: ClassSession, facts: ExportFacts, *, actor: Ac
         BadRequest: a value is out of its bounds; the message names it.
         Conflict: the class is not complete yet, or too many exports are open.
         EgressRefused: something stops this class from being exported now.
-        NotFound, Forbidden: `actor` may not export this class.
+        NotFound, Forbidden: `actor` may not export this class, or not see the dancers whose names are wished for.
         TooManyRequests: too many were requested within an hour.
     """
     with studio_scope(class_session.studio_id):
         require_egress(actor, class_session, EgressKind.EXPORT, NOTHING_YET)
+        if facts.with_roster:
+            access.require(actor, VIEW_DANCERS, class_session)
         require_rate(EXPORT_REQUESTED, actor=actor)
         if actor.kind is not ActorKind.USER or actor.id is None:
             raise Forbidden("Only a person can export a class.")

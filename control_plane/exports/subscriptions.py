@@ -2,16 +2,14 @@
 
 from django.utils.translation import gettext as _
 
-from control_plane.exports.models import Export
-from control_plane.exports.removal import leave_store, remove_of_class
-from control_plane.people.events import DataSection, PersonalData
-from control_plane.recordings.events import ClassShredded, StoreRetiring
-from control_plane.recordings.models import Appearance
+from control_plane.exports.removal import end_of_dancer, end_of_footage, leave_store, remove_of_class
+from control_plane.exports.selectors import exports_of_dancer
+from control_plane.people.events import DancerErased, DataSection, PersonalData
+from control_plane.recordings.events import ClassShredded, FootageDestroyed, StoreRetiring
 
 
 def _exports_of(question: PersonalData) -> list[DataSection]:
-    classes = Appearance.objects.filter(dancer_id=question.dancer_id).values("class_session_id")
-    rows = Export.objects.filter(class_session_id__in=classes).select_related("class_session")
+    rows = exports_of_dancer(question.dancer_id).select_related("class_session")
     return [
         DataSection(
             "exports",
@@ -31,5 +29,7 @@ def _exports_of(question: PersonalData) -> list[DataSection]:
 
 
 ClassShredded.subscribe(remove_of_class)
+DancerErased.subscribe(end_of_dancer)
+FootageDestroyed.subscribe(end_of_footage)
 StoreRetiring.subscribe(leave_store)
 PersonalData.answer_with(_exports_of)

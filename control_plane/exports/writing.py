@@ -34,8 +34,12 @@ MOST_ATTEMPTS = 5
 RETRY_AFTER = timedelta(minutes=2)
 
 
-class _Empty(Exception):  # no error
-    """There is no footage to export."""
+class _Hopeless(Exception):  # no error
+    """There is no package to write, for the reason of `failure`."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 def write_package(studio_id: UUID, export_id: UUID) -> None:
@@ -56,8 +60,8 @@ def write_package(studio_id: UUID, export_id: UUID) -> None:
         return
     except Unavailable:
         _retry_later(export, token)
-    except _Empty:
-        _fail(export, Failure.EMPTY)
+    except _Hopeless as hopeless:
+        _fail(export, hopeless.failure)
     except (FootageDamaged, KeyRefused, MediaError):
         _fail(export, Failure.DAMAGED)
     except (NotFound, Forbidden, KeyDestroyed):
@@ -75,6 +79,9 @@ def _claim(export: Export) -> UUID | None:
 
 def _begin(export: Export, token: UUID) -> Attempt:
     """Removes what an earlier attempt left, and plans."""
+    # An export that exhausts the memory of its worker would otherwise do so again and again.
+    if export.attempts >= MOST_ATTEMPTS:
+        raise _Hopeless(Failure.BROKEN)
     with studio_scope(export.studio_id):
         drop_parts(export)
         authorization = require_egress(
@@ -83,7 +90,7 @@ def _begin(export: Export, token: UUID) -> Attempt:
         bounds = Bounds(export.from_at, export.to_at, whole_fragments=export.whole_fragments)
         plan = plan_footage(export.class_session, export.track_ids, bounds)
         if not plan.angles:
-            raise _Empty
+            raise _Hopeless(Failure.EMPTY)
         details = {"export": str(export.id), "bytes": plan.size_bytes}
         entry = record_for(EXPORT_STARTED, export.class_session, actor=authorization.actor, details=details)
         with vault.release_keys(authorization.actor, EXPORT_KEYS, export, entry_id=entry.id) as release:

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('burn_in_time', models.BooleanField(default=False, editable=False)),
                 ('with_roster', models.BooleanField(default=False, editable=False)),
                 ('state', models.CharField(choices=[('waiting', 'Waits for approval'), ('queued', 'Queued'), ('running', 'Running'), ('ready', 'Ready'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], default='waiting', editable=False, max_length=10)),
-                ('failure', models.CharField(blank=True, choices=[('refused', 'Not allowed any more: a permission, a consent or a rule has changed.'), ('damaged', 'A part of the footage is damaged. Choose another part or camera.'), ('empty', 'There is no footage in this part.'), ('store', 'The store of footage did not answer. Try again later.')], editable=False, max_length=8)),
+                ('failure', models.CharField(blank=True, choices=[('refused', 'Not allowed any more: a permission, a consent or a rule has changed.'), ('damaged', 'A part of the footage is damaged. Choose another part or camera.'), ('empty', 'There is no footage in this part.'), ('store', 'The store of footage did not answer. Try again later.'), ('broken', 'It could not be written. Try another part or camera.')], editable=False, max_length=8)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('retry_at', models.DateTimeField(editable=False, null=True)),
                 ('wrapped_key', models.BinaryField()),

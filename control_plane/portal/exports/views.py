@@ -99,13 +99,14 @@ def _listed(request: StudioRequest) -> dict[str, Any]:
     if not found and not access.can(actor, EXPORT, request.studio):
         raise Forbidden
     note_read(EXPORTS_LISTED, request.studio, actor=actor, rows=len(found))
-    now = timezone.now()
+    now, names_dancers = timezone.now(), access.can(actor, VIEW_DANCERS, request.studio)
     listed = [
         {
             "export": row,
             "is_ready": row.state == ExportState.READY
             and row.expires_at is not None
             and row.expires_at > now,
+            "may_download": not row.with_roster or names_dancers,
             "is_open": row.state in OPEN,
             "may_approve": row.state == ExportState.WAITING and row.requested_by != actor.id,
             "may_delete": row.wrapped_key != b"",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from control_plane.access import services as grants
 from control_plane.access.services import grant_permission
 from control_plane.administration import services as studios
 from control_plane.audit.models import Entry
@@ -29,16 +31,19 @@ from control_plane.keys.models import KeyTombstone, TombstoneKind
 from control_plane.people import services as people
 from control_plane.people.consent_models import ConsentAnswer, ConsentPurpose
 from control_plane.people.dancer_list import NewDancer
+from control_plane.people.events import DancerErased
 from control_plane.people.models import Relation
 from control_plane.recordings.object_deletion import delete_due
 from control_plane.recordings.permissions import EXPORT
 from control_plane.recordings.rosters import save_roster
-from control_plane.recordings.shredding import remove_shredded, shred_class
+from control_plane.recordings.shredding import remove_shredded, shred_class, shred_studio
 from control_plane.sharing.egress import EgressRefused
 from control_plane.sharing.models import EgressPolicy, EgressUse
 from control_plane.storage.errors import StoreUnavailable
+from control_plane.storage.local import LocalStore
 from control_plane.storage.stores import open_store
 from control_plane.tenancy.models import Membership
+from shared import __version__
 from tests.control_plane.conftest import Cast, make_cast
 from tests.control_plane.people.consents import says
 from tests.control_plane.scenes import Scene
@@ -109,6 +114,7 @@ def test_a_package_holds_each_angle_its_sums_and_a_manifest(scene: Scene) -> Non
     }
     manifest = json.loads(files["manifest.json"])
     assert manifest["class"]["title"] == "Ballet"
+    assert manifest["software"] == f"3Dance {__version__}"
     assert [one["frames"] for one in manifest["files"]] == [180, 180]
     assert [len(one["fragments"]) for one in manifest["files"]] == [6, 6]
 
@@ -328,6 +334,38 @@ def test_bad_wishes_are_refused(scene: Scene) -> None:
         requested(scene)
 
 
+def with_dora(scene: Scene) -> Any:
+    """Returns a dancer who is in the class, and whose family has consented."""
+    dora = people.add_dancer(scene.cast.studio, NewDancer("Dora"), actor=scene.cast.alice.actor)
+    says_yes(scene.cast, dora)
+    save_roster(scene.session, [dora.id], confirm=True, actor=scene.cast.alice.actor)
+    return dora
+
+
+def test_names_of_dancers_go_only_to_who_may_see_them(scene: Scene) -> None:
+    cast = scene.cast
+    with_dora(scene)
+    grants.grant_permission(cast.vera, EXPORT, scene.session, actor=cast.alice.actor)
+    with pytest.raises(Forbidden):
+        request_export(scene.session, ExportFacts(with_roster=True), actor=cast.vera.actor)
+    named, plain = written(scene, with_roster=True), written(scene)
+    with pytest.raises(Forbidden):
+        open_download(named, actor=cast.vera.actor, address=HOME)
+    open_download(plain, actor=cast.vera.actor, address=HOME)
+
+
+def test_who_may_not_see_dancers_any_more_gets_no_more_names(scene: Scene) -> None:
+    cast = scene.cast
+    with_dora(scene)
+    studios.change_role(cast.membership(cast.ivan), Role.ADMIN, actor=cast.alice.actor)
+    export = written(scene, with_roster=True)
+    download = open_download(export, actor=cast.ivan.actor, address=HOME)
+    studios.change_role(cast.membership(cast.ivan), Role.VIEWER, actor=cast.alice.actor)
+    grants.grant_permission(cast.ivan, EXPORT, scene.session, actor=cast.alice.actor)
+    with pytest.raises(Forbidden):
+        b"".join(download.chunks(0, export.size_bytes - 1))
+
+
 # --- its end --------------------------------------------------------------------------------------------------------
 
 
@@ -367,6 +405,40 @@ def shred(scene: Scene, export: Export) -> None:
         downloaded(scene, export)
     with studio_scope(export.studio_id):
         remove_shredded()
+
+
+def test_the_keys_of_packages_go_with_the_footage_in_one_transaction(scene: Scene) -> None:
+    ready, queued = written(scene), requested(scene)
+    shred_class(scene.session, confirmation=scene.session.title, reason="", actor=scene.cast.alice.actor)
+    assert [reread(row).state for row in (ready, queued)] == [ExportState.CANCELLED] * 2
+    with studio_scope(ready.studio_id):
+        assert not Export.objects.exclude(wrapped_key=b"").exists()
+
+
+def test_no_new_key_of_a_destroyed_studio_wraps_the_key_of_a_package(scene: Scene) -> None:
+    export, studio = written(scene), scene.cast.studio
+    stored = parts_of(export)
+    shred_studio(studio, confirmation=studio.name, reason="", actor=scene.cast.alice.actor)
+    assert bytes(reread(export).wrapped_key) == bytes(reread(export).wrapped_content_key) == b""
+    with studio_scope(export.studio_id):
+        while remove_shredded():
+            pass
+        assert not Export.objects.exists()
+        tombstone = KeyTombstone.objects.get(kind=TombstoneKind.EXPORT)
+        assert tombstone.share_destroyed_at is not None
+    assert objects_left(stored, export) == []
+
+
+def test_packages_that_show_an_erased_dancer_end_also_where_the_class_is_kept(scene: Scene) -> None:
+    dora = with_dora(scene)
+    ready, queued = written(scene, with_roster=True), requested(scene)
+    stored = parts_of(ready)
+    with studio_scope(ready.studio_id):
+        DancerErased(dora.id).publish()
+    assert [reread(row).state for row in (ready, queued)] == [ExportState.CANCELLED] * 2
+    with studio_scope(ready.studio_id):
+        assert not Export.objects.exclude(wrapped_key=b"").exists()
+    assert objects_left(stored, ready) == []
 
 
 @pytest.mark.parametrize("end", [cancel, expire, shred], ids=lambda end: end.__name__)
@@ -443,6 +515,48 @@ def test_a_cancelled_export_stops_within_a_part(scene: Scene, monkeypatch: pytes
     write_package(export.studio_id, export.id)
     assert reread(export).state == ExportState.CANCELLED
     assert parts_of(export) == []
+
+
+def test_an_export_cancelled_during_an_upload_leaves_no_object(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = requested(scene)
+    stored: list[tuple[str, bytes]] = []
+    real = LocalStore.put
+
+    def slow(store: LocalStore, key: str, *rest: Any, **more: Any) -> None:
+        if "/exports/" in key:
+            delete_export(export, actor=scene.cast.alice.actor)
+            # The deletion runs before the object is there.
+            delete_due(export.studio_id, most=50)
+            stored.append((key, b""))
+        real(store, key, *rest, **more)
+
+    monkeypatch.setattr(LocalStore, "put", slow)
+    write_package(export.studio_id, export.id)
+    assert reread(export).state == ExportState.CANCELLED
+    assert len(stored) == 1
+    assert objects_left(stored, export) == []
+
+
+def test_an_export_that_kills_its_workers_is_given_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = requested(scene)
+
+    class Killed(BaseException):
+        pass
+
+    def dying(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Attempt, "store_part", dying)
+    for _ in range(writing.MOST_ATTEMPTS):
+        with pytest.raises(Killed):
+            write_package(export.studio_id, export.id)
+        with studio_scope(export.studio_id):
+            Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    with suppress(Killed):
+        write_package(export.studio_id, export.id)
+    assert (reread(export).state, reread(export).failure) == (ExportState.FAILED, Failure.BROKEN)
 
 
 def test_two_workers_do_not_write_one_export(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
